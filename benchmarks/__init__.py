@@ -1,0 +1,1 @@
+"""The benchmark suite of snapengine: corpus, cases, rivals, limits, results. See README.md."""

@@ -1,0 +1,87 @@
+"""What a contestant is asked to do, and what it hands back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+__all__ = ["CoverJob", "Job", "Outcome", "Reply", "SnapshotsJob", "SpriteJob"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CoverJob:
+    """One keyframe as a JPEG of this size, the file opened fresh.
+
+    ``at`` lies inside the stretch in which a keyframe is shown, so a tool that knows only exact
+    frames has to decode nothing else either.
+    """
+
+    path: str
+    at: float
+    width: int = 640
+    height: int = 360
+    quality: int = 85
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SnapshotsJob:
+    """The exact frames at these (unsorted) times, at full size, as RGB arrays in that order."""
+
+    path: str
+    times: tuple[float, ...]
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SpriteJob:
+    """One page with a cell for each of these (sorted) times, as a JPEG.
+
+    ``accuracy`` is ``"keyframe"``, ``"exact"`` or a tolerance in seconds. ``step`` is the spacing
+    of the times, for tools that take a rate instead of times.
+    """
+
+    path: str
+    times: tuple[float, ...]
+    accuracy: str | float
+    step: float
+    cell: tuple[int, int] = (160, 90)
+    columns: int = 10
+    quality: int = 85
+
+    @property
+    def rows(self) -> int:
+        return -(-len(self.times) // self.columns)
+
+
+Job = CoverJob | SnapshotsJob | SpriteJob
+
+
+@dataclass(kw_only=True, slots=True)
+class Outcome:
+    """What one run made.
+
+    ``jpeg`` for a cover or a sprite, ``pictures`` for snapshots. ``shown`` is what the contestant
+    itself says about which frames these are, in seconds from the first shown frame, where it says
+    anything. The limits make no pictures, only ``shown``.
+    """
+
+    jpeg: bytes | None = None
+    pictures: list[np.ndarray] | None = None
+    shown: list[float] | None = None
+    counters: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> Literal["jpeg", "pictures", "nothing"]:
+        return "jpeg" if self.jpeg else "pictures" if self.pictures else "nothing"
+
+
+@dataclass(kw_only=True, slots=True)
+class Reply:
+    """One timed run. ``cpu_seconds`` includes processes the contestant started."""
+
+    seconds: float
+    cpu_seconds: float
+    outcome: Outcome = field(default_factory=Outcome)

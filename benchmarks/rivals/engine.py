@@ -1,0 +1,59 @@
+"""snapengine itself, called as its documentation says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks.jobs import CoverJob, Outcome, SnapshotsJob, SpriteJob
+from benchmarks.rivals.base import Contestant
+
+__all__ = ["Engine"]
+
+
+class Engine(Contestant):
+    recipe = "snapengine.open(path), defaults"
+
+    def version(self) -> str:
+        import snapengine
+
+        return str(getattr(snapengine, "__version__", "unreleased"))
+
+    def cover(self, job: CoverJob) -> Outcome:
+        import snapengine
+
+        with snapengine.open(job.path) as video:
+            shot = video.snapshot(job.at, width=job.width, accuracy="keyframe")
+            jpeg = shot.jpeg(quality=job.quality)
+        return Outcome(jpeg=jpeg, shown=[float(shot.time)], counters=_counters(shot))
+
+    def snapshots(self, job: SnapshotsJob) -> Outcome:
+        import snapengine
+
+        pictures, shown = [], []
+        shot = None
+        with snapengine.open(job.path) as video:
+            for shot in video.snapshots(at=list(job.times)):
+                pictures.append(shot.to_ndarray())
+                shown.append(float(shot.time))
+        return Outcome(pictures=pictures, shown=shown, counters=_counters(shot))
+
+    def sprite(self, job: SpriteJob) -> Outcome:
+        import snapengine
+
+        with snapengine.open(job.path) as video:
+            sheet = video.sprite(
+                at=list(job.times),
+                cell=job.cell,
+                columns=job.columns,
+                rows=job.rows,
+                accuracy=job.accuracy,
+            )
+            jpeg = sheet.pages[0].jpeg(quality=job.quality)
+        shown = [float(cue.time) for cue in sheet.cues]
+        return Outcome(jpeg=jpeg, shown=shown, counters=_counters(sheet))
+
+
+def _counters(result: Any) -> dict[str, Any]:
+    """The counters the engine reports with a result, as plain numbers."""
+    stats = getattr(result, "stats", None)
+    return dict(stats.as_dict()) if stats is not None else {}

@@ -1,0 +1,1 @@
+"""Frames to pictures. Pure functions on values; the loops live in ``kernels``."""

@@ -1,0 +1,1 @@
+"""Containers and codecs. The only importer of ``av``; knows nothing of scaling or encoding."""

@@ -1,0 +1,349 @@
+"""A plan's runs -> batches of packets, each of which a decoder can work on alone.
+
+The batcher drives a demuxer: it seeks by the plan, reads, lets :class:`Selector` decide what each
+packet is for, and cuts where decoding may start afresh. Where there is no index it finds the
+keyframes by seeking and looking.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from ..model.media import Keyframe
+from ..model.plan import Run, Target
+from .demuxer import STEP_BACK_SECONDS, Demuxer, VideoPacket
+from .selection import Action, Selector
+
+#: Packets with what to do with each, in decode order.
+Pairs = Iterator[tuple[VideoPacket, Action]]
+
+#: A batch whose packets exceed this is handed over unfinished and streamed: one GOP of a
+#: screen recording can be the whole file.
+BATCH_BYTES = 8 << 20
+#: Without an index: read on when the target is at most this many seconds ahead; a seek there is a
+#: bisection of several reads that lands up to a GOP early.
+_READ_ON_SECONDS = 3.0
+#: A stream that shows nothing in so many packets shows nothing.
+_MAX_HEAD_PACKETS = 4096
+
+
+@dataclass(slots=True)
+class Batch:
+    """Packets from one keyframe on, with what to do with each, and the targets they answer.
+
+    ``rest`` streams further pairs when the batch is too large to be held; it must be consumed
+    before the demuxer is used again. ``reliable``: stamps let every wanted packet be named; if not,
+    the frames' own pts decide. ``from_start``: begins at the first packet of the stream. ``truncated``: the
+    data ended before the index does, so what follows the last frame is unknown.
+    """
+
+    targets: list[Target]
+    items: list[tuple[VideoPacket, Action]] = field(default_factory=list)
+    rest: Pairs | None = None
+    reliable: bool = True
+    from_start: bool = False
+    key_only: bool = False
+    truncated: bool = False
+    bytes: int = 0
+
+    def pairs(self) -> Pairs:
+        yield from self.items
+        if self.rest is not None:
+            yield from self.rest
+
+
+@dataclass(slots=True)
+class _Surroundings:
+    """The keyframes around a place in the stream, as reading found them.
+
+    Each is a packet with the one that follows it, which in field-coded video is its second field.
+    ``clock`` is the decode time up to which packets have been seen.
+    """
+
+    before: tuple[VideoPacket, VideoPacket | None] | None = None
+    after: tuple[VideoPacket, VideoPacket | None] | None = None
+    clock: int | None = None
+    ended: bool = False
+
+    def forget(self) -> None:
+        self.before = self.after = self.clock = None
+        self.ended = False
+
+    def add(self, packet: VideoPacket) -> None:
+        if self.after is not None and self.after[1] is None:
+            self.after = (self.after[0], packet)
+        elif self.before is not None and self.before[1] is None:
+            self.before = (self.before[0], packet)
+        if packet.is_keyframe and packet.pts is not None and not packet.is_discard:
+            if self.before is None:
+                self.before = (packet, None)
+            else:
+                if self.after is not None:
+                    self.before = self.after
+                self.after = (packet, None)
+        stamp = packet.dts if packet.dts is not None else packet.pts
+        if stamp is not None:
+            self.clock = stamp
+
+    def covers(self, pts: int) -> bool:
+        """Whether nothing that could still be read is nearer to ``pts``."""
+        if self.before is None or self.before[0].pts is None or self.before[0].pts > pts:
+            return self.ended and self.clock is not None
+        if self.after is not None and self.after[0].pts is not None:
+            if pts <= self.after[0].pts:
+                return self.after[1] is not None or self.ended
+            return self.ended
+        distance = pts - self.before[0].pts
+        return self.ended or (self.clock is not None and self.clock - pts > distance)
+
+    def nearest(self, pts: int) -> tuple[VideoPacket, VideoPacket | None] | None:
+        sides = [s for s in (self.before, self.after) if s is not None and s[0].pts is not None]
+        # Equally near: the earlier one, as an index search would find it.
+        return min(sides, key=lambda s: abs((s[0].pts or 0) - pts), default=None)
+
+
+class Batcher:
+    """Cuts the packets of one demuxer into batches. Same thread rule as the demuxer."""
+
+    def __init__(self, demuxer: Demuxer) -> None:
+        self._demuxer = demuxer
+        self._reliable = True
+        #: whether the last :meth:`earlier` began at the very start: nothing lies further back
+        self.exhausted = False
+
+    def head(self, target: Target) -> Iterator[Batch]:
+        """Everything from the first packet on, for as long as the decoder wants it."""
+        self._demuxer.rewind()
+
+        def packets() -> Pairs:
+            for _ in range(_MAX_HEAD_PACKETS):
+                packet = self._demuxer.next()
+                if packet is None:
+                    return
+                yield packet, Action.SEND
+
+        yield Batch(targets=[target], rest=packets(), reliable=False, from_start=True)
+
+    # -- batches ----------------------------------------------------------------------------
+
+    def batches(self, runs: tuple[Run, ...]) -> Iterator[Batch]:
+        """The work of a plan, one decodable batch after the other."""
+        for number, run in enumerate(runs):
+            if run.kind == "search" or run.keyframe is None:
+                yield from self._search(list(run.targets))
+                continue
+            self._demuxer.go_to(run.keyframe)
+            if not self._lands_on_keyframe():
+                # The index lied. Everything that is left finds its own way.
+                self._demuxer.index.distrust()
+                left = [target for rest in runs[number:] for target in rest.targets]
+                yield from self._search(sorted(left, key=lambda t: t.pts))
+                return
+            if run.kind == "keyframe":
+                yield self._key_batch(run.keyframe, list(run.targets))
+            else:
+                yield from self._exact(list(run.targets))
+
+    def _lands_on_keyframe(self) -> bool:
+        """Whether the packet that follows a seek by index starts a GOP; puts it back.
+
+        Matroska cues may point anywhere. An MP4 that was read on a little does not count, nor does
+        the end of a file that was cut off: the index is right there, the data is missing.
+        """
+        if self._demuxer.index.exhaustive or self._demuxer.at_start:
+            return True
+        packet = self._demuxer.next()
+        if packet is None:
+            return True
+        self._demuxer.put_back([packet])
+        return packet.is_keyframe
+
+    def earlier(self, targets: list[Target], attempt: int) -> Iterator[Batch]:
+        """Batches for the same targets from further back: ``attempt`` 1, 2, ...; 0 rewinds."""
+        first = targets[0].pts
+        stamp = first
+        if self._demuxer.index.complete:
+            for _ in range(2**attempt - 1):
+                key = self._demuxer.index.floor(stamp)
+                if key is None:
+                    break
+                stamp = key.pts - 1
+            key = self._demuxer.index.floor(stamp)
+            stamp = self._demuxer.start_stamp() if key is None else key.pts
+        else:
+            stamp = first - self._demuxer.ticks(STEP_BACK_SECONDS * 4**attempt)
+        self.exhausted = attempt == 0 or stamp <= self._demuxer.start_stamp()
+        if self.exhausted:
+            self._demuxer.rewind()
+        else:
+            self._demuxer.seek(stamp)
+        yield from self._exact(targets, keep_all=True)
+
+    def _key_batch(self, key: Keyframe, targets: list[Target]) -> Batch:
+        """One keyframe, alone."""
+        while (packet := self._demuxer.next()) is not None:
+            if packet.is_keyframe and not packet.is_discard:
+                if packet.pts is not None and packet.pts < key.pts:
+                    # Landed early: go on to the one that was meant.
+                    packet = self._scan_key(key.pts) or packet
+                return self._make_key_batch(packet, targets)
+        return Batch(targets=targets, key_only=True)
+
+    def _make_key_batch(
+        self, packet: VideoPacket, targets: list[Target], companion: VideoPacket | None = None
+    ) -> Batch:
+        batch = Batch(targets=targets, key_only=True, items=[(packet, Action.WANT)])
+        if self._demuxer.field_pairs:
+            follower = companion or self._demuxer.next()
+            if follower is not None:
+                batch.items.append((follower, Action.SEND))
+                if companion is None:
+                    self._demuxer.put_back([follower])
+        batch.bytes = sum(p.size for p, _ in batch.items)
+        return batch
+
+    def _scan_key(self, pts: int) -> VideoPacket | None:
+        """Read on to the keyframe at ``pts``; ``None`` when it is passed or does not come."""
+        while (packet := self._demuxer.next()) is not None:
+            if packet.is_keyframe and packet.pts is not None and packet.pts >= pts:
+                return packet
+            if packet.dts is not None and packet.dts > pts:
+                break
+        return None
+
+    def _search(self, targets: list[Target]) -> Iterator[Batch]:
+        """Targets of a container without an index: keyframes are found by seeking and looking.
+
+        One pass for the keyframes that are near enough, then one for what must be decoded.
+        """
+        exact = [t for t in targets if t.kind == "exact"]
+        around = _Surroundings()
+        chosen: tuple[VideoPacket, VideoPacket | None] | None = None
+        sharing: list[Target] = []
+        for target in targets:
+            if target.kind == "exact":
+                continue
+            self._look_around(target.pts, around)
+            found = around.nearest(target.pts)
+            if found is None:
+                exact.append(replace(target, kind="exact"))
+                continue
+            same = chosen is not None and chosen[0].pts == found[0].pts
+            if target.kind == "tolerance" and (
+                abs((found[0].pts or 0) - target.pts) > target.tolerance
+                or (same and target.distinct)
+            ):
+                exact.append(replace(target, kind="exact"))
+                continue
+            if not same:
+                if chosen is not None:
+                    yield self._make_key_batch(chosen[0], sharing, chosen[1])
+                chosen, sharing = found, []
+            sharing.append(target)
+        if chosen is not None:
+            yield self._make_key_batch(chosen[0], sharing, chosen[1])
+        if exact:
+            yield from self._search_exact(sorted(exact, key=lambda t: t.pts))
+
+    def _look_around(self, pts: int, around: _Surroundings) -> None:
+        """Read until the keyframes on both sides of ``pts`` are known, as far as they matter."""
+        if around.covers(pts):
+            return
+        at, start = around.clock, around.before
+        known = start is not None and start[0].pts is not None and start[0].pts <= pts
+        if known and at is not None and pts - at <= self._demuxer.ticks(_READ_ON_SECONDS):
+            self._demuxer.stats.seeks_skipped += 1
+        else:
+            around.forget()
+            self._demuxer.seek_before(pts)
+        while not around.covers(pts):
+            packet = self._demuxer.next()
+            if packet is None:
+                around.ended = True
+                return
+            around.add(packet)
+
+    def _search_exact(self, targets: list[Target]) -> Iterator[Batch]:
+        while targets:
+            first = targets[0].pts
+            if not self._demuxer.reaches(first, self._demuxer.ticks(_READ_ON_SECONDS)):
+                self._demuxer.seek_before(first)
+            # Those close enough to be reached by reading on belong to the same pass.
+            together = 1
+            window = self._demuxer.ticks(_READ_ON_SECONDS)
+            while (
+                together < len(targets)
+                and targets[together].pts - targets[together - 1].pts <= window
+            ):
+                together += 1
+            yield from self._exact(targets[:together])
+            targets = targets[together:]
+
+    def _exact(self, targets: list[Target], keep_all: bool = False) -> Iterator[Batch]:
+        """Read forward from here and cut into batches, one per stretch that must be decoded.
+
+        ``keep_all``: never start afresh at a later keyframe (it has proved not to be one).
+        """
+        selector: Selector[VideoPacket] = Selector(
+            [t.pts for t in targets],
+            field_pairs=self._demuxer.field_pairs,
+            reliable=self._reliable,
+        )
+        remaining = targets
+        batch = Batch(targets=remaining, from_start=self._demuxer.at_start, reliable=self._reliable)
+        started = self._demuxer.at_start
+        while not selector.done:
+            packet = self._demuxer.next()
+            if packet is None:
+                batch.truncated = self._demuxer.ended_early()
+                self._collect(batch, selector.end())
+                break
+            if not started:
+                if not packet.is_keyframe:
+                    continue  # not decodable from here
+                started = True
+                if packet.pts is not None and packet.pts > remaining[0].pts and not keep_all:
+                    # The landing was late. Whatever the index said, step back.
+                    self._demuxer.seek_before(remaining[0].pts)
+                    started = batch.from_start = self._demuxer.at_start
+                    continue
+            if not keep_all and selector.starts_afresh(packet):
+                sent = selector.sent
+                answered = len(selector.restart())
+                if answered:
+                    batch.targets = remaining[:answered]
+                    remaining = remaining[answered:]
+                    yield batch
+                    batch = Batch(targets=remaining)
+                elif sent:
+                    batch.items.clear()
+                    batch.bytes = 0
+                batch.from_start = False
+            self._collect(batch, selector.push(packet))
+            if selector.held_bytes > BATCH_BYTES:
+                self._collect(batch, selector.release())
+            if not selector.reliable or batch.bytes > BATCH_BYTES:
+                batch.reliable = self._reliable = selector.reliable
+                batch.rest = self._stream_rest(selector)
+                yield batch
+                return
+        self._demuxer.keep(selector.unsent)
+        batch.reliable = selector.reliable
+        yield batch
+
+    def _collect(self, batch: Batch, pairs: Pairs) -> None:
+        for packet, action in pairs:
+            batch.items.append((packet, action))
+            batch.bytes += packet.size
+
+    def _stream_rest(self, selector: Selector[VideoPacket]) -> Pairs:
+        while not selector.done:
+            packet = self._demuxer.next()
+            if packet is None:
+                yield from selector.end()
+                return
+            yield from selector.push(packet)
+            if selector.held_bytes > BATCH_BYTES:
+                yield from selector.release()
+        self._demuxer.keep(selector.unsent)

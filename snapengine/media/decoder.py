@@ -1,0 +1,311 @@
+"""Batches of packets -> frames. One decoder per thread; it never seeks and never scales.
+
+Decoders are made from the stream's parameters, not taken from the container, so that several can
+work on one opened file. Which frame answers which target is decided by the frames' own pts.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+import av
+import av.error
+from av.codec.context import CodecContext, ThreadType
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from ..errors import InvariantBroken, UnsupportedCodec
+from ..model.plan import Target
+from ..model.stats import RunStats
+from .batching import Batch
+from .selection import Action
+
+#: Codecs whose "non-reference" marking is a promise of the bitstream: a picture with nal_ref_idc 0
+#: (H.264, 7.4.1) or a B picture (MPEG-1/2) is never predicted from, so passing over it changes no
+#: other picture. HEVC's sub-layer non-reference pictures carry no such promise across sub-layers.
+SKIPPABLE = frozenset({"h264", "mpeg2video", "mpeg1video"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodecParameters:
+    """What a decoder must know before its first packet (``AVCodecParameters``)."""
+
+    decoder: str
+    codec: str
+    extradata: bytes | None
+    width: int
+    height: int
+    pix_fmt: str | None
+    codec_tag: str
+    bits_per_coded_sample: int
+    reorder_depth: int
+    color: tuple[int, int, int, int]
+    field_order: int
+    time_base: Fraction
+    sample_aspect_ratio: Fraction | None
+
+    @classmethod
+    def of(cls, stream: VideoStream) -> CodecParameters:
+        context = stream.codec_context
+        assert stream.time_base is not None
+        return cls(
+            decoder=context.codec.name,
+            codec=context.codec.canonical_name,
+            extradata=context.extradata,
+            width=context.width,
+            height=context.height,
+            pix_fmt=context.pix_fmt,
+            codec_tag=context.codec_tag,
+            bits_per_coded_sample=context.bits_per_coded_sample,
+            reorder_depth=context.reorder_depth,
+            color=(
+                context.color_range,
+                context.colorspace,
+                context.color_primaries,
+                context.color_trc,
+            ),
+            field_order=context.field_order,
+            time_base=stream.time_base,
+            sample_aspect_ratio=context.sample_aspect_ratio,
+        )
+
+
+@dataclass(slots=True)
+class Delivery:
+    """One frame and the targets it answers.
+
+    ``exact``: proved to be the frame that was asked for: the one shown at the target, or the
+    keyframe where that was wanted.
+    """
+
+    frame: VideoFrame
+    pts: int
+    targets: list[Target]
+    exact: bool
+
+
+class Decoder:
+    """One codec context. Not thread-safe; reusable for any number of batches."""
+
+    def __init__(
+        self, parameters: CodecParameters, *, threads: int = 1, skip_loop_filter: bool = False
+    ) -> None:
+        self.parameters = parameters
+        self.threads = threads
+        self.skip_loop_filter = skip_loop_filter
+        self._may_skip = parameters.codec in SKIPPABLE and parameters.field_order <= 1
+        self._skipping = False
+        try:
+            context = CodecContext.create(parameters.decoder, "r")
+        except (ValueError, av.error.FFmpegError) as exc:
+            raise UnsupportedCodec(f"no decoder {parameters.decoder!r}", stage="decode") from exc
+        if not isinstance(context, VideoCodecContext):
+            raise InvariantBroken(f"{parameters.decoder} is no video decoder")
+        if parameters.extradata:
+            context.extradata = parameters.extradata
+        context.width, context.height = parameters.width, parameters.height
+        if parameters.pix_fmt:
+            context.pix_fmt = parameters.pix_fmt
+        context.codec_tag = parameters.codec_tag
+        (
+            context.color_range,
+            context.colorspace,
+            context.color_primaries,
+            context.color_trc,
+        ) = parameters.color
+        context.field_order = parameters.field_order
+        if parameters.sample_aspect_ratio:
+            context.sample_aspect_ratio = parameters.sample_aspect_ratio
+        context.thread_count = threads
+        context.thread_type = ThreadType.FRAME if threads > 1 else ThreadType.NONE
+        options = {
+            "bits_per_coded_sample": str(parameters.bits_per_coded_sample),
+            "pkt_timebase": f"{parameters.time_base.numerator}/{parameters.time_base.denominator}",
+        }
+        if skip_loop_filter:
+            options["skip_loop_filter"] = "all"
+        context.options = options
+        context.reorder_depth = parameters.reorder_depth
+        try:
+            context.open()
+        except av.error.FFmpegError as exc:
+            raise UnsupportedCodec(
+                f"decoder {parameters.decoder!r} refuses this stream: {exc}", stage="decode"
+            ) from exc
+        self._context = context
+
+    def _reset(self) -> None:
+        self._context.flush_buffers()
+        # avcodec_flush_buffers forgets the reorder depth that the container told (H.264 without
+        # bitstream restriction): pictures would be output too early and late ones dropped.
+        self._context.reorder_depth = self.parameters.reorder_depth
+        self._pass_over(False)
+
+    def _pass_over(self, skip: bool) -> None:
+        if skip != self._skipping:
+            self._context.skip_frame = "NONREF" if skip else "DEFAULT"
+            self._skipping = skip
+
+    def decode(
+        self,
+        batch: Batch,
+        stats: RunStats,
+        *,
+        skip: bool = True,
+        cancelled: Callable[[], bool] = bool,
+    ) -> Iterator[Delivery]:
+        """Decode a batch; yields the frames that answer its targets, in order of time.
+
+        Targets that got no frame, or only a doubtful one, are simply not delivered: the caller
+        compares. With ``skip`` unneeded non-reference frames are passed over and a target counts as
+        answered only if the very packet that was wanted came out; without, the frame with the
+        largest pts at or before the target is the answer.
+        """
+        skip = skip and self._may_skip and batch.reliable and not batch.key_only
+        picker = _Picker(
+            batch.targets,
+            proved_only=skip,
+            from_start=batch.from_start,
+            key_only=batch.key_only,
+        )
+        errors = 0
+        drained = False
+        try:
+            for packet, action in batch.pairs():
+                if cancelled():
+                    return
+                if action is Action.WANT and packet.pts is not None:
+                    picker.wanted.append(packet.pts)
+                errors += packet.is_corrupt
+                passing = skip and action is Action.SKIP
+                self._pass_over(passing)
+                stats.packets_sent += 1
+                stats.packets_skipped += passing
+                began = time.perf_counter()
+                try:
+                    frames = self._context.decode(packet)
+                except (av.error.InvalidDataError, av.error.UndefinedError):
+                    frames = []
+                    errors += 1
+                    stats.decode_errors += 1
+                except av.error.FFmpegError as exc:
+                    raise UnsupportedCodec(
+                        f"{self.parameters.decoder}: {exc}", stage="decode"
+                    ) from exc
+                finally:
+                    stats.decode_seconds += time.perf_counter() - began
+                for frame in frames:
+                    stats.frames_decoded += 1
+                    yield from picker.take(frame, errors)
+                if picker.satisfied:
+                    return
+            self._pass_over(False)
+            began = time.perf_counter()
+            try:
+                frames = self._context.decode(None)
+            except av.error.FFmpegError:
+                frames = []
+                errors += 1
+                stats.decode_errors += 1
+            drained = True
+            stats.decode_seconds += time.perf_counter() - began
+            for frame in frames:
+                stats.frames_decoded += 1
+                yield from picker.take(frame, errors)
+            yield from picker.end(errors, batch.truncated)
+        finally:
+            if not drained and self.threads > 1:
+                # A frame-threaded decoder must be drained before it is flushed or closed.
+                try:
+                    self._context.decode(None)
+                except av.error.FFmpegError:
+                    stats.decode_errors += 1
+            self._reset()
+
+
+class _Picker:
+    """Matches frames, which come in order of presentation, with targets.
+
+    A frame answers every target from its own pts up to the next relevant frame's. With
+    ``proved_only`` only frames of wanted packets are relevant (others may be missing around them).
+    """
+
+    def __init__(
+        self, targets: list[Target], *, proved_only: bool, from_start: bool, key_only: bool
+    ) -> None:
+        self._open = list(targets)
+        self._key_only = key_only
+        self._proved_only = proved_only
+        self._from_start = from_start
+        self._held: tuple[VideoFrame, int] | None = None
+        self._seen: set[int] = set()
+        #: pts of packets whose frames were asked for, as far as they have been sent
+        self.wanted: list[int] = []
+
+    @property
+    def satisfied(self) -> bool:
+        return not self._open
+
+    def take(self, frame: VideoFrame, errors: int) -> Iterator[Delivery]:
+        pts = frame.pts if frame.pts is not None else frame.dts
+        if pts is None:
+            return
+        if self._key_only:
+            # One keyframe was sent and whatever comes of it is the answer to all.
+            mine, self._open = self._open, []
+            if mine:
+                yield Delivery(frame, pts, mine, errors == 0)
+            return
+        if self._proved_only and pts not in self.wanted:
+            return
+        if self._held is None:
+            if self._from_start and not self._proved_only:
+                # Before the first frame the first frame is shown.
+                early = [t for t in self._open if t.pts < pts]
+                if early:
+                    self._open = self._open[len(early) :]
+                    yield Delivery(frame, pts, early, True)
+        elif pts > self._held[1]:
+            yield from self._answer(pts, errors)
+        else:
+            return  # a decoder that goes back in time: a leftover of broken stamps
+        self._held = frame, pts
+        self._seen.add(pts)
+
+    def _answer(self, before: int | None, errors: int) -> Iterator[Delivery]:
+        """Deliver the held frame to the open targets in [its pts, ``before``)."""
+        assert self._held is not None
+        frame, pts = self._held
+        mine: list[Target] = []
+        rest: list[Target] = []
+        for target in self._open:
+            if before is not None and target.pts >= before:
+                rest.append(target)
+            elif target.pts >= pts:
+                mine.append(target)
+            # else: earlier than anything decoded; left to the caller
+        self._open = rest
+        if not mine:
+            return
+        lost = [w for w in self.wanted if w > pts and w not in self._seen]
+        proved = [t for t in mine if not any(w <= t.pts for w in lost)]
+        doubtful = [t for t in mine if t not in proved]
+        if proved:
+            yield Delivery(frame, pts, proved, True)
+        if doubtful and not self._proved_only:
+            # The wanted packet gave no frame: it was hidden (VP8 golden frames) or half of one
+            # (fields), and then this is what a player shows - unless something was damaged.
+            yield Delivery(frame, pts, doubtful, errors == 0)
+
+    def end(self, errors: int, truncated: bool) -> Iterator[Delivery]:
+        """No more frames: the last one is shown until the end, if this is the end."""
+        if self._held is not None:
+            for delivery in self._answer(None, errors):
+                pts = delivery.pts
+                if truncated and any(t.pts > pts for t in delivery.targets):
+                    delivery.exact = False
+                yield delivery

@@ -1,0 +1,308 @@
+"""Packets out of one container: open, seek, read on, go back a little. It never decodes.
+
+One demuxer serves one call at a time. A seek is a wish: containers index dts, land early, land
+late, or have no index at all; so a landing is judged by the packets that arrive.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import av.error
+from av.packet import Packet
+
+from ..errors import LimitExceeded, SeekFailed
+from ..model.limits import Limits
+from ..model.media import Keyframe
+from ..model.stats import RunStats
+from ..sources.base import Source
+from .guard import ReadGuard
+from .index import ContainerIndex
+from .native_errors import translating
+from .opener import OpenedContainer, open_container
+
+if TYPE_CHECKING:
+    from av.video.stream import VideoStream
+
+    VideoPacket = Packet[VideoStream]
+else:
+    VideoPacket = Packet
+
+#: With an index: read on instead of seeking when at most this many packets lie between.
+_READ_ON_PACKETS = 8
+#: First step back, in seconds, when a landing had no keyframe before the target; then doubled.
+STEP_BACK_SECONDS = 1.0
+
+
+class Demuxer:
+    """Reads video packets of one stream. Not thread-safe: one call at a time."""
+
+    @classmethod
+    def open(cls, source: Source, stats: RunStats, limits: Limits, stream: int | None) -> Demuxer:
+        """Open a container over ``source``; raises what :func:`open_container` raises."""
+        guard = ReadGuard(limits)
+        if limits.deadline_seconds is not None:
+            guard.deadline = time.monotonic() + limits.deadline_seconds
+        return cls(open_container(source, guard, stream), stats, limits, guard)
+
+    def __init__(
+        self, opened: OpenedContainer, stats: RunStats, limits: Limits, guard: ReadGuard
+    ) -> None:
+        self.opened = opened
+        self.stream = opened.stream
+        self.stats = stats
+        self.index = ContainerIndex(opened)
+        assert self.stream.time_base is not None
+        self.time_base = self.stream.time_base
+        self.start_time = self.stream.start_time
+        #: AVFieldOrder: 0 unknown, 1 progressive, above: interlaced. Two packets may be one frame.
+        self.field_pairs = self.stream.codec_context.field_order > 1
+        self._container = opened.container
+        self._limits = limits
+        self._guard = guard
+        self._packets: Iterator[VideoPacket] | None = None
+        self._ahead: deque[VideoPacket] = deque()
+        #: whether the first packet of the stream comes next
+        self.at_start = True
+        self._clock: int | None = None  # dts of the last packet taken, None after a seek
+        self._ended = False
+
+    def begin(self, stats: RunStats, bytes_before: int) -> None:
+        """Start counting for a new call."""
+        self.stats = stats
+        self._guard.base = bytes_before
+        allowed = self._limits.deadline_seconds
+        self._guard.deadline = None if allowed is None else time.monotonic() + allowed
+
+    def close(self) -> None:
+        """Close the container; the source stays open."""
+        self._packets = None
+        self._ahead.clear()
+        self.opened.close()
+
+    # -- one packet at a time ---------------------------------------------------------------
+
+    def next(self) -> VideoPacket | None:
+        """The next video packet, ``None`` at the end."""
+        self.at_start = False
+        if self._ahead:
+            packet = self._ahead.popleft()
+        else:
+            if self._ended:
+                return None
+            if self._packets is None:
+                self._packets = self._container.demux(self.stream)
+            began = time.perf_counter()
+            with translating("decode", self.opened.reader.name):
+                packet = next(self._packets, None)  # type: ignore[arg-type]
+            self.stats.demux_seconds += time.perf_counter() - began
+            if packet is None or packet.size == 0:
+                self._ended = True  # PyAV ends with one empty packet per stream
+                return None
+            self.stats.packets_read += 1
+            self._check()
+        if packet.dts is not None:
+            self._clock = packet.dts
+        return packet
+
+    def _check(self) -> None:
+        allowed = self._limits.max_packets
+        if allowed is not None and self.stats.packets_read > allowed:
+            raise LimitExceeded(
+                f"more than {allowed} packets read",
+                stage="decode",
+                limit="max_packets",
+                allowed=allowed,
+                seen=self.stats.packets_read,
+            )
+        self._guard.check_time()
+
+    def seek(self, stamp: int) -> None:
+        """Position at or before ``stamp`` (ticks), as far as the container manages.
+
+        Raises :class:`SeekFailed`; the position is then unknown, not unchanged.
+        """
+        self._ahead.clear()
+        self._packets = None
+        self._clock = None
+        self._ended = False
+        self.at_start = False
+        self.stats.seeks += 1
+        began = time.perf_counter()
+        try:
+            self._container.seek(stamp, stream=self.stream, backward=True)
+        except av.error.FFmpegError as exc:
+            raise SeekFailed(
+                f"{self.opened.reader.name}: cannot seek to {stamp} x {self.time_base} s",
+                stage="decode",
+                pts=stamp,
+            ) from exc
+        finally:
+            self.stats.demux_seconds += time.perf_counter() - began
+
+    def rewind(self) -> None:
+        """Back to the first packet."""
+        if self.at_start:
+            return
+        start = self.stream.start_time or 0
+        for stamp in (start, start - self.ticks(10.0), 0):
+            try:
+                self.seek(stamp)
+            except SeekFailed:
+                continue
+            self.at_start = True
+            return
+        raise SeekFailed(f"{self.opened.reader.name}: cannot go back to the start", stage="decode")
+
+    def prepare_index(self) -> None:
+        """Let the container load an index that it reads only when asked (Matroska cues)."""
+        if self.index.wants_seek:
+            at_start = self.at_start
+            try:
+                self.seek(self.stream.start_time or 0)
+                self.at_start = at_start and not self._ahead
+            except SeekFailed:
+                pass  # then there is no index, and searching finds its own way
+            self.index.settle()
+
+    def ticks(self, seconds: float) -> int:
+        return max(1, int(seconds / self.time_base))
+
+    # -- looking ----------------------------------------------------------------------------
+
+    def peek_first(self) -> VideoPacket | None:
+        """The first packet of the stream that is shown, without losing it."""
+        self.rewind()
+        taken: list[VideoPacket] = []
+        found = None
+        while (packet := self.next()) is not None:
+            taken.append(packet)
+            if packet.pts is not None and not packet.is_discard:
+                found = packet
+                break
+            if len(taken) >= 64:
+                break
+        self.put_back(taken)
+        self.at_start = True
+        return found
+
+    def last_stamp(self) -> tuple[int, int] | None:
+        """(pts, duration) of the last frame in presentation order, by looking at the tail."""
+        end = self.index.last_stamp
+        attempts: list[int] = []
+        if end is not None:
+            attempts.append(end)
+        else:
+            guess = self.opened.container.duration
+            if guess:
+                at = int(guess / 1_000_000 / self.time_base) + (self.stream.start_time or 0)
+                attempts += [at - self.ticks(s) for s in (2.0, 10.0, 60.0)]
+        for stamp in [*attempts, None]:
+            try:
+                if stamp is None:
+                    self.rewind()
+                else:
+                    self.seek(stamp)
+            except SeekFailed:
+                continue
+            best: tuple[int, int] | None = None
+            while (packet := self.next()) is not None:
+                if packet.pts is not None and not packet.is_discard:
+                    best = max(best or (packet.pts, 0), (packet.pts, packet.duration or 0))
+            if best is not None:
+                return best
+        return None
+
+    def go_to(self, key: Keyframe) -> None:
+        """Position so that ``key`` comes next; reads on when that is cheaper than a seek.
+
+        libavformat compares the stamp it is asked for with keyframes' pts in MP4, although the
+        entries hold dts; asking for the entry's own stamp lands one GOP early.
+        """
+        stamp = key.stamp
+        if self._ahead:
+            head = self._ahead[0]
+            if head.is_keyframe and key.pts == head.pts:
+                self.stats.seeks_skipped += 1
+                return
+        if self.at_start and stamp == self.index.first_stamp:
+            self.stats.seeks_skipped += 1
+            return
+        here = self._clock
+        if here is not None and not self._ended and not self._ahead and here < stamp:
+            gap = self.index.entries_between(here, stamp)
+            if gap is not None and gap <= _READ_ON_PACKETS:
+                self.stats.seeks_skipped += 1
+                return
+        self.seek(key.pts)
+
+    def seek_before(self, pts: int) -> None:
+        """Seek so that a keyframe at or before ``pts`` comes; steps back until one does."""
+        step = 0.0
+        start = self.stream.start_time
+        while True:
+            stamp = pts - int(step / self.time_base)
+            if start is not None and stamp <= start:
+                self.rewind()
+                return
+            try:
+                self.seek(stamp)
+            except SeekFailed:
+                self.rewind()
+                return
+            taken: list[VideoPacket] = []
+            found = False
+            while (packet := self.next()) is not None:
+                if not taken and not packet.is_keyframe:
+                    if packet.dts is not None and packet.dts > pts:
+                        break
+                    continue
+                taken.append(packet)
+                found = packet.pts is not None and packet.pts <= pts
+                break
+            if found:
+                self.put_back(taken)
+                return
+            step = step * 2 if step else STEP_BACK_SECONDS
+            if step > 1e6:
+                self.rewind()
+                return
+
+    def put_back(self, packets: Sequence[VideoPacket]) -> None:
+        """Packets just taken come next again, in this order."""
+        self._ahead.extendleft(reversed(packets))
+        self._clock = None
+
+    def ended_early(self) -> bool:
+        """Whether the data stopped before the index says it does."""
+        promised = self.index.end_stamp
+        return promised is not None and (self._clock is None or self._clock < promised)
+
+    def start_stamp(self) -> int:
+        first = self.index.first_stamp
+        return first if first is not None else (self.start_time or 0)
+
+    def keep(self, packets: Sequence[VideoPacket]) -> None:
+        """Packets that were read and not used: what follows may begin with them.
+
+        Only from their first keyframe on; what lies before it cannot be decoded without what came
+        before.
+        """
+        self._ahead.extendleft(reversed(packets))
+        while self._ahead and not self._ahead[0].is_keyframe:
+            self._ahead.popleft()
+
+    def reaches(self, pts: int, window: int) -> bool:
+        """Whether reading on gets to ``pts`` within ``window`` ticks, sooner than a seek would."""
+        if self._ended:
+            return False
+        if self._ahead:
+            here = self._ahead[0].pts if self._ahead[0].is_keyframe else None
+        else:
+            here = self._clock
+        near = here is not None and 0 <= pts - here <= window
+        self.stats.seeks_skipped += near
+        return near

@@ -1,0 +1,144 @@
+"""A short look into an MP4/MOV header, before libavformat reads all of it.
+
+libavformat builds the sample tables of every track while it opens a file: for a two-hour film the
+audio track costs more time and memory than the video. We find the tracks that are not video by
+walking box headers (ISO/IEC 14496-12) and show the demuxer a ``free`` box in their place. The
+walk also yields what libavformat knows but PyAV does not tell without decoding: the display matrix.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ..model.geometry import UPRIGHT, Orientation, orientation_of_matrix
+from ..sources.base import Source
+
+_TOP_LEVEL = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp", b"uuid"}
+#: A header with more top-level boxes before ``moov`` than this is not worth walking.
+_MAX_BOXES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class _Box:
+    kind: bytes
+    start: int
+    body: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IsoHeader:
+    """What the walk found.
+
+    ``patches`` hide the tracks that are not video: (offset, bytes) pairs. ``orientations`` has one
+    entry per video track in file order. ``fragmented``: samples lie in ``moof`` boxes, so the
+    index after opening lists only what has been seen.
+    """
+
+    patches: tuple[tuple[int, bytes], ...]
+    orientations: tuple[Orientation, ...]
+    track_numbers: tuple[int, ...]
+    fragmented: bool
+
+
+def read_header(source: Source) -> IsoHeader | None:
+    """Walk ``moov``; ``None`` when this is no ISO BMFF file or its header is not plain."""
+    if source.size is None or source.read_at(4, 4) not in _TOP_LEVEL:
+        return None
+    try:
+        for box in _boxes(source, 0, source.size):
+            if box.kind == b"moov":
+                return _read_moov(source, box)
+    except (struct.error, ValueError):
+        pass  # A damaged header is libavformat's to judge; we only meant to save it work.
+    return None
+
+
+def _boxes(source: Source, start: int, end: int) -> Iterator[_Box]:
+    position = start
+    for _ in range(_MAX_BOXES):
+        if position + 8 > end:
+            return
+        head = source.read_at(position, 16)
+        size, kind = struct.unpack_from(">I4s", head)
+        body = position + 8
+        if size == 1:
+            (size,) = struct.unpack_from(">Q", head, 8)
+            body += 8
+        elif size == 0:
+            size = end - position
+        if size < body - position:
+            raise ValueError(f"box {kind!r} at {position} claims {size} bytes")
+        yield _Box(kind, position, body, min(position + size, end))
+        position += size
+
+
+def _find(source: Source, parent: _Box, *path: bytes) -> _Box | None:
+    for name in path:
+        for child in _boxes(source, parent.body, parent.end):
+            if child.kind == name:
+                parent = child
+                break
+        else:
+            return None
+    return parent
+
+
+def _read_moov(source: Source, moov: _Box) -> IsoHeader:
+    patches: list[tuple[int, bytes]] = []
+    orientations: list[Orientation] = []
+    numbers: list[int] = []
+    movie: tuple[int, ...] | None = None
+    fragmented = False
+    number = 0
+    for box in _boxes(source, moov.body, moov.end):
+        if box.kind == b"mvex":
+            fragmented = True
+        elif box.kind == b"mvhd":
+            # version/flags, times (12 or 20 bytes), duration.., rate, volume, reserved, matrix
+            version = source.read_at(box.body, 1)
+            movie = _matrix(source, box.body + (48 if version == b"\x01" else 36))
+        elif box.kind == b"trak":
+            handler = _find(source, box, b"mdia", b"hdlr")
+            kind = source.read_at(handler.body + 8, 4) if handler else b""
+            if kind == b"vide":
+                header = _find(source, box, b"tkhd")
+                matrix = None
+                if header is not None:
+                    version = source.read_at(header.body, 1)
+                    matrix = _matrix(source, header.body + (52 if version == b"\x01" else 40))
+                orientations.append(_combine(matrix, movie))
+                numbers.append(number)
+            elif kind:
+                patches.append((box.start + 4, b"free"))
+            number += 1
+    if fragmented or not orientations:
+        # Fragments name tracks by id; a hidden one would read as damage.
+        patches = []
+    return IsoHeader(
+        patches=tuple(patches),
+        orientations=tuple(orientations),
+        track_numbers=tuple(numbers),
+        fragmented=fragmented,
+    )
+
+
+def _matrix(source: Source, offset: int) -> tuple[int, ...] | None:
+    data = source.read_at(offset, 36)
+    return struct.unpack(">9i", data) if len(data) == 36 else None
+
+
+def _combine(track: tuple[int, ...] | None, movie: tuple[int, ...] | None) -> Orientation:
+    """Track matrix times movie matrix, as libavformat does (``mov_read_tkhd``)."""
+    if track is None:
+        return UPRIGHT
+    if movie is None:
+        return orientation_of_matrix(track)
+    product = tuple(
+        sum(track[3 * i + k] * movie[3 * k + j] for k in range(3))
+        for i in range(3)
+        for j in range(3)
+    )
+    return orientation_of_matrix(product)

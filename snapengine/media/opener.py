@@ -1,0 +1,97 @@
+"""Source -> opened container, with FFmpeg's own reach into files and network cut off."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import av
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from ..errors import InvalidOption, NoVideoStream, SourceDenied, UnrecognizedContainer
+from ..errors import UnsupportedCodec as _UnsupportedCodec
+from ..sources.base import Source, SourceReader
+from .isobmff import IsoHeader, read_header
+from .native_errors import translating
+
+#: Demuxers that fetch other files, devices or hosts named inside the data.
+_REFUSED_FORMATS = frozenset(
+    {"concat", "dash", "hls", "image2", "imf", "lavfi", "rtp", "rtsp", "sap", "sdp", "tty"}
+)
+#: AVIO buffer. A header is read in steps of this size; packets larger than it bypass the buffer.
+_BUFFER_SIZE = 32768
+
+
+@dataclass(slots=True)
+class OpenedContainer:
+    """A container positioned anywhere, its reader and the chosen video stream."""
+
+    container: InputContainer
+    stream: VideoStream
+    reader: SourceReader
+    iso: IsoHeader | None
+    video_streams: tuple[VideoStream, ...]
+
+    @property
+    def format_name(self) -> str:
+        return self.container.format.name
+
+    def close(self) -> None:
+        self.container.close()
+
+
+def open_container(source: Source, on_read: Any, stream: int | None) -> OpenedContainer:
+    """Open, choose the stream, silence the others.
+
+    ``stream`` counts video streams that are not attached pictures, from 0; ``None`` takes
+    libavformat's best. Raises :class:`UnrecognizedContainer`, :class:`NoVideoStream`,
+    :class:`UnsupportedCodec`, :class:`InvalidOption`.
+    """
+    with translating("open", source.name):
+        iso = read_header(source)
+        reader = SourceReader(source, on_read=on_read, patches=iso.patches if iso else ())
+        container = av.open(
+            reader,
+            "r",
+            metadata_errors="replace",
+            buffer_size=_BUFFER_SIZE,
+            io_open=_refuse_other_files,
+        )
+    try:
+        if _REFUSED_FORMATS & set(container.format.name.split(",")):
+            raise UnrecognizedContainer(
+                f"{source.name}: {container.format.name} refers to other files", stage="open"
+            )
+        videos = tuple(
+            s
+            for s in container.streams.video
+            if not s.disposition & (Disposition.attached_pic | Disposition.timed_thumbnails)
+        )
+        if not videos:
+            raise NoVideoStream(f"{source.name}: no video stream", stage="open", source=source.name)
+        if stream is None:
+            best = container.streams.best("video")
+            chosen = next((s for s in videos if best is not None and s is best), None)
+            if chosen is None:
+                chosen = next((s for s in videos if best and s.index == best.index), videos[0])
+        elif 0 <= stream < len(videos):
+            chosen = videos[stream]
+        else:
+            raise InvalidOption(
+                f"stream must be 0..{len(videos) - 1} for this file, not {stream}", stage="open"
+            )
+        if chosen.codec_context is None:
+            raise _UnsupportedCodec(f"{source.name}: no decoder for its video", stage="open")
+        for other in container.streams:
+            if other.index != chosen.index:
+                other.discard = av.stream.Discard.all
+    except BaseException:
+        container.close()
+        raise
+    return OpenedContainer(container, chosen, reader, iso, videos)
+
+
+def _refuse_other_files(url: str, *_: object) -> NoReturn:
+    raise SourceDenied(f"the file asks for another one: {url!r}", stage="open", url=url)

@@ -1,0 +1,120 @@
+"""What the header tells: :class:`VideoInfo`. Decodes nothing unless the start is in doubt."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from ..errors import CorruptMedia, LimitExceeded
+from ..model.geometry import UPRIGHT, Orientation, Size, display_size
+from ..model.limits import Limits
+from ..model.media import VideoInfo
+from ..model.plan import Target
+from ..model.stats import RunStats
+from .batching import Batcher
+from .decoder import CodecParameters, Decoder
+from .demuxer import Demuxer
+from .opener import OpenedContainer
+from .planes import color_of
+
+
+def probe(
+    opened: OpenedContainer, demuxer: Demuxer, parameters: CodecParameters, limits: Limits
+) -> VideoInfo:
+    """Read off what libavformat found while opening. Raises :class:`LimitExceeded` (pixels)."""
+    stream, context = opened.stream, opened.stream.codec_context
+    coded = Size(context.width, context.height)
+    if coded.width < 1 or coded.height < 1:
+        raise CorruptMedia(f"{opened.reader.name}: no picture size", stage="probe")
+    if limits.max_pixels is not None and coded.width * coded.height > limits.max_pixels:
+        raise LimitExceeded(
+            f"{opened.reader.name}: frames of {coded.width}x{coded.height} exceed "
+            f"{limits.max_pixels} pixels",
+            stage="probe",
+            limit="max_pixels",
+            allowed=limits.max_pixels,
+            seen=coded.width * coded.height,
+        )
+    sar = stream.sample_aspect_ratio or context.sample_aspect_ratio or Fraction(1)
+    sar = Fraction(sar) if sar and sar > 0 else Fraction(1)
+    orientation = _orientation(opened)
+    shown = display_size(coded, sar, orientation)
+    start_pts = find_start(demuxer, parameters)
+    time_base = demuxer.time_base
+    duration = _duration(opened, demuxer, start_pts)
+    color = color_of(
+        context.color_range,
+        context.colorspace,
+        context.color_primaries,
+        context.color_trc,
+        context.pix_fmt,
+    )
+    rate = stream.average_rate or stream.guessed_rate
+    return VideoInfo(
+        container=opened.format_name.split(",")[0],
+        codec=parameters.codec,
+        profile=context.profile,
+        pix_fmt=context.pix_fmt,
+        width=shown.width,
+        height=shown.height,
+        coded_width=coded.width,
+        coded_height=coded.height,
+        rotation=orientation.rotation,
+        mirrored=orientation.mirror,
+        sample_aspect_ratio=sar,
+        average_rate=Fraction(rate) if rate else None,
+        duration=None if duration is None else float(duration * time_base),
+        duration_pts=duration,
+        start_pts=start_pts,
+        time_base=time_base,
+        frames=stream.frames or None,
+        bit_rate=context.bit_rate or opened.container.bit_rate or None,
+        color=color,
+        is_hdr=color.is_hdr,
+        interlaced=context.field_order > 1,
+        stream_index=opened.video_streams.index(stream),
+        video_streams=len(opened.video_streams),
+        size_bytes=opened.reader.size,
+        indexed=demuxer.index.complete or demuxer.index.wants_seek,
+        metadata=dict(opened.container.metadata),
+    )
+
+
+def _orientation(opened: OpenedContainer) -> Orientation:
+    if opened.iso is not None and opened.iso.orientations:
+        number = [s.index for s in opened.video_streams].index(opened.stream.index)
+        # Attached pictures are not tracks, so the n-th video stream is the n-th video track.
+        if number < len(opened.iso.orientations):
+            return opened.iso.orientations[number]
+    return UPRIGHT
+
+
+def find_start(demuxer: Demuxer, parameters: CodecParameters) -> int:
+    """pts of the first frame that a player shows.
+
+    The first packet says it when it is a keyframe stamped with the stream's start time. Otherwise
+    (an edit list that discards, a recording cut inside a GOP) only decoding tells.
+    """
+    stream_start = demuxer.start_time
+    first = demuxer.peek_first()
+    if first is None:
+        raise CorruptMedia("no video packet could be read", stage="probe")
+    assert first.pts is not None
+    if demuxer.index.first_stamp is not None and first.dts is not None and first.is_keyframe:
+        demuxer.index.offset = first.pts - first.dts
+    if first.is_keyframe and first.pts == (first.pts if stream_start is None else stream_start):
+        return first.pts
+    decoder = Decoder(parameters)
+    scratch = RunStats()
+    for batch in Batcher(demuxer).head(Target(pts=first.pts, requests=(0,))):
+        for delivery in decoder.decode(batch, scratch, skip=False):
+            return delivery.pts
+    return first.pts
+
+
+def _duration(opened: OpenedContainer, demuxer: Demuxer, start_pts: int) -> int | None:
+    """Ticks from the first shown frame to the end of the last, as the header says."""
+    stream = opened.stream
+    if stream.duration and stream.duration > 0:
+        begin = stream.start_time if stream.start_time is not None else start_pts
+        return max(1, stream.duration - max(0, start_pts - begin))
+    return None

@@ -1,0 +1,1 @@
+"""Frozen values that flow through the engine. Standard library and numpy only; no I/O."""

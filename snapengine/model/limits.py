@@ -1,0 +1,28 @@
+"""Bounds that make every call end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..errors import InvalidOption
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Bounds for one opened video. ``None`` switches a bound off.
+
+    ``max_pixels``: of one coded frame. ``max_bytes_read``, ``max_packets``: per call, all targets
+    together. ``deadline_seconds``: wall time of one call; checked where bytes are read and between
+    packets.
+    """
+
+    max_pixels: int | None = 16384 * 16384
+    max_bytes_read: int | None = None
+    max_packets: int | None = None
+    deadline_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("max_pixels", "max_bytes_read", "max_packets", "deadline_seconds"):
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not value > 0):
+                raise InvalidOption(f"{name} must be positive or None, not {value!r}")

@@ -1,0 +1,100 @@
+"""What a file holds: :class:`VideoInfo` and the keyframe index the planner asks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Protocol
+
+from .color import ColorInfo
+from .geometry import Orientation, Size
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoInfo:
+    """The video stream of a file, from its header. What the file does not say is ``None``.
+
+    ``width`` and ``height`` are as displayed: upright, with square pixels. ``coded_width`` and
+    ``coded_height`` are the stored samples after the codec's own cropping. ``rotation`` is the
+    clockwise turn in degrees that puts the stored picture upright. ``duration`` is in seconds, from
+    the first shown frame to the end of the last; ``duration_pts`` is the same, exact, and
+    ``start_pts`` the stamp of that first frame, both in ticks of ``time_base`` seconds.
+    """
+
+    container: str
+    codec: str
+    profile: str | None
+    pix_fmt: str | None
+    width: int
+    height: int
+    coded_width: int
+    coded_height: int
+    rotation: int
+    mirrored: bool
+    sample_aspect_ratio: Fraction
+    average_rate: Fraction | None
+    duration: float | None
+    duration_pts: int | None
+    start_pts: int
+    time_base: Fraction
+    frames: int | None
+    bit_rate: int | None
+    color: ColorInfo
+    is_hdr: bool
+    interlaced: bool
+    stream_index: int
+    video_streams: int
+    size_bytes: int | None
+    indexed: bool
+    metadata: dict[str, str] = field(default_factory=dict, compare=False, hash=False)
+
+    @property
+    def display_size(self) -> Size:
+        return Size(self.width, self.height)
+
+    @property
+    def coded_size(self) -> Size:
+        return Size(self.coded_width, self.coded_height)
+
+    @property
+    def orientation(self) -> Orientation:
+        return Orientation(rotation=self.rotation, mirror=self.mirrored)
+
+    @property
+    def display_aspect_ratio(self) -> Fraction:
+        return Fraction(self.width, self.height)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keyframe:
+    """A place where decoding may start, as an index knows it.
+
+    ``pts`` is the best knowledge before the packet is seen: containers may index dts, the ``stamp``
+    of the index entry. ``pos`` and ``size`` are bytes, ``None`` if unknown.
+    """
+
+    pts: int
+    stamp: int
+    pos: int | None = None
+    size: int | None = None
+
+
+class KeyframeIndex(Protocol):
+    """Where decoding may start. Asked by search, never walked."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether every keyframe is listed (MP4), or seeking has to find out (MPEG-TS, FLV)."""
+        ...
+
+    def floor(self, pts: int) -> Keyframe | None:
+        """The last keyframe with ``pts`` at or before this, ``None`` before the first."""
+        ...
+
+    def ceil(self, pts: int) -> Keyframe | None:
+        """The first keyframe with ``pts`` at or after this, ``None`` after the last."""
+        ...
+
+    def bytes_between(self, start: int, stop: int) -> int | None:
+        """Bytes of the packets from ``start`` to ``stop`` (pts), estimated; ``None`` if unknown."""
+        ...

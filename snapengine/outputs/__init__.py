@@ -1,0 +1,1 @@
+"""Files that players and services read, and the stores they go to."""

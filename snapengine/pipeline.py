@@ -1,0 +1,298 @@
+"""Plan -> frames, on as many cores as the process may use. The only place with threads.
+
+The calling thread reads packets (it owns the demuxer) and hands batches to workers; each worker has
+a single-threaded decoder and does everything with a frame that the caller wants done (scaling, most
+of all), so that only small results travel. A plan of one batch, or a batch too large to be held, is
+decoded by the calling thread with frame threads inside the decoder. The number of batches under
+way is bounded, so memory does not grow with the number of targets.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from .errors import InvalidOption
+from .media.batching import Batch, Batcher
+from .media.decoder import CodecParameters, Decoder, Delivery
+from .model.plan import Plan, Run, Target
+from .model.stats import RunStats
+
+#: Batches of fewer packets gain nothing from frame threads: starting them costs more.
+_FRAME_THREAD_PACKETS = 6
+#: A target without a proved frame is tried again from 1, 3, 7, ... keyframes further back. From
+#: this attempt on a doubtful frame is accepted, and marked.
+_ACCEPT_DOUBTFUL = 3
+#: Where data is missing nothing comes at all; the steps double until some frame does.
+_ATTEMPTS = 16
+
+
+class CpuBudget:
+    """How many decoding threads the whole process may run at once.
+
+    Every decoder holds a permit per thread while it works, whoever called. The default is the
+    number of processors this process may run on (``sched_getaffinity``; container quotas are not seen).
+    """
+
+    def __init__(self, size: int | None = None) -> None:
+        self._size = size or available_cores()
+        self._free = self._size
+        self._changed = threading.Condition()
+
+    @property
+    def size(self) -> int:
+        return self._size
+
+    def resize(self, size: int) -> None:
+        """Change the budget; running decoders finish first."""
+        with self._changed:
+            self._free += size - self._size
+            self._size = size
+            self._changed.notify_all()
+
+    @contextlib.contextmanager
+    def take(self, wanted: int = 1) -> Iterator[int]:
+        """Wait for one permit, take up to ``wanted``; yields how many."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._free > 0)
+            taken = max(1, min(wanted, self._free))
+            self._free -= taken
+        try:
+            yield taken
+        finally:
+            with self._changed:
+                self._free += taken
+                self._changed.notify_all()
+
+
+def available_cores() -> int:
+    """Processors this process may use."""
+    try:
+        return len(os.sched_getaffinity(0)) or 1
+    except AttributeError:
+        return os.cpu_count() or 1
+
+
+BUDGET = CpuBudget()
+
+
+T = TypeVar("T")
+#: Makes the caller's result of a delivered frame. Called in a worker, several at once.
+Consumer = Callable[[Delivery, RunStats], T]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[T]):
+    """A result and the targets it answers. ``exact`` as in :class:`Delivery`."""
+
+    value: T
+    targets: list[Target]
+
+
+@dataclass(slots=True)
+class _Done(Generic[T]):
+    answers: list[Answer[T]]
+    missing: list[Target]
+
+
+class DecoderPool:
+    """Open decoders of one stream, lent to one thread each. Thread-safe."""
+
+    def __init__(self, parameters: CodecParameters) -> None:
+        self.parameters = parameters
+        self._idle: dict[tuple[int, bool], list[Decoder]] = {}
+        self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def lend(self, threads: int, skip_loop_filter: bool) -> Iterator[Decoder]:
+        """A decoder for the ``with`` block. One that failed is not used again."""
+        key = (threads, skip_loop_filter)
+        with self._lock:
+            idle = self._idle.setdefault(key, [])
+            decoder = idle.pop() if idle else None
+        if decoder is None:
+            decoder = Decoder(self.parameters, threads=threads, skip_loop_filter=skip_loop_filter)
+        yield decoder
+        with self._lock:
+            self._idle.setdefault(key, []).append(decoder)
+
+    def close(self) -> None:
+        """Let go of idle decoders and the frames they hold."""
+        with self._lock:
+            self._idle.clear()
+
+
+class Pipeline:
+    """Executes plans over one batcher. One execution at a time."""
+
+    def __init__(
+        self,
+        batcher: Batcher,
+        pool: DecoderPool,
+        *,
+        threads: int | None = None,
+        budget: CpuBudget = BUDGET,
+    ) -> None:
+        self._batcher = batcher
+        self._pool = pool
+        self._threads = threads
+        self._budget = budget
+
+    def execute(
+        self,
+        plan: Plan,
+        consume: Consumer[T],
+        stats: RunStats,
+        *,
+        skip_loop_filter: bool = False,
+    ) -> Generator[Answer[T], None, None]:
+        """Decode and consume; yields answers batch by batch, in order of time.
+
+        ``skip_loop_filter`` applies to keyframes decoded alone, never to frames that others are
+        predicted from. Targets that cannot be answered at all are not yielded. Closing the
+        generator cancels what is under way and joins every thread.
+        """
+        cores = min(self._threads or self._budget.size, self._budget.size)
+        several = sum(max(1, len(r.targets) if r.kind == "search" else 1) for r in plan.runs) > 1
+        if cores == 1 or not several:
+            for batch in self._batcher.batches(plan.runs):
+                yield from self._in_place(batch, consume, stats, cores, skip_loop_filter)
+            return
+        yield from self._parallel(plan.runs, consume, stats, cores, skip_loop_filter)
+
+    def _parallel(
+        self,
+        runs: tuple[Run, ...],
+        consume: Consumer[T],
+        stats: RunStats,
+        cores: int,
+        skip_loop_filter: bool,
+    ) -> Generator[Answer[T], None, None]:
+        stop = threading.Event()
+        pending: deque[Future[_Done[T]]] = deque()
+
+        def work(batch: Batch) -> _Done[T]:
+            mine = RunStats()
+            try:
+                with self._budget.take(1):
+                    loop_off = skip_loop_filter and batch.key_only
+                    with self._pool.lend(1, loop_off) as decoder:
+                        return self._decode(decoder, batch, consume, mine, stop.is_set)
+            finally:
+                stats.add(mine)
+
+        executor = ThreadPoolExecutor(cores, thread_name_prefix="snapengine")
+        try:
+            for batch in self._batcher.batches(runs):
+                if batch.rest is not None:
+                    # Too large to hold: streamed through here, after what was begun before it.
+                    while pending:
+                        yield from self._finish(pending.popleft().result(), consume, stats)
+                    yield from self._in_place(batch, consume, stats, cores, skip_loop_filter)
+                    continue
+                pending.append(executor.submit(work, batch))
+                # One batch ready for each worker beside the one it works on.
+                while len(pending) >= 2 * cores or (pending and pending[0].done()):
+                    yield from self._finish(pending.popleft().result(), consume, stats)
+            while pending:
+                yield from self._finish(pending.popleft().result(), consume, stats)
+        finally:
+            stop.set()
+            for future in pending:
+                future.cancel()
+            executor.shutdown(wait=True)
+
+    def _finish(self, done: _Done[T], consume: Consumer[T], stats: RunStats) -> Iterator[Answer[T]]:
+        yield from done.answers
+        if done.missing:
+            yield from self._again(done.missing, consume, stats)
+
+    def _in_place(
+        self,
+        batch: Batch,
+        consume: Consumer[T],
+        stats: RunStats,
+        cores: int,
+        skip_loop_filter: bool,
+    ) -> Generator[Answer[T], None, None]:
+        """Decode in the calling thread, with frame threads when there is enough to decode."""
+        large = batch.rest is not None or len(batch.items) >= _FRAME_THREAD_PACKETS
+        with (
+            self._budget.take(cores if large else 1) as threads,
+            self._pool.lend(threads, skip_loop_filter and batch.key_only) as decoder,
+        ):
+            done = self._decode(decoder, batch, consume, stats, bool)
+        yield from self._finish(done, consume, stats)
+
+    def _decode(
+        self,
+        decoder: Decoder,
+        batch: Batch,
+        consume: Consumer[T],
+        stats: RunStats,
+        cancelled: Callable[[], bool],
+        *,
+        skip: bool = True,
+    ) -> _Done[T]:
+        answers: list[Answer[T]] = []
+        open_targets = {t.pts for t in batch.targets}
+        for delivery in decoder.decode(batch, stats, skip=skip, cancelled=cancelled):
+            if not delivery.exact and skip:
+                continue  # doubtful: another attempt may do better
+            open_targets -= {t.pts for t in delivery.targets}
+            stats.frames_used += 1
+            answers.append(Answer(consume(delivery, stats), delivery.targets))
+        missing = [t for t in batch.targets if t.pts in open_targets]
+        return _Done(answers, [] if cancelled() else missing)
+
+    def _again(
+        self, targets: list[Target], consume: Consumer[T], stats: RunStats
+    ) -> Generator[Answer[T], None, None]:
+        """Targets that got no proved frame: from further back, and without passing over anything.
+
+        Some keyframes are none: a recovery point shows its first pictures only after a while, a
+        damaged one never. In the end the best doubtful frame is taken and marked.
+        """
+        for attempt in range(1, _ATTEMPTS + 1):
+            left: list[Target] = []
+            for batch in self._batcher.earlier(targets, attempt):
+                stats.retries += 1
+                with (
+                    self._budget.take(self._budget.size) as threads,
+                    self._pool.lend(threads, False) as decoder,
+                ):
+                    accept = attempt >= _ACCEPT_DOUBTFUL
+                    mine = self._retry(decoder, batch, consume, stats, accept)
+                yield from mine.answers
+                left += mine.missing
+            targets = left
+            if not targets or self._batcher.exhausted:
+                return
+
+    def _retry(
+        self, decoder: Decoder, batch: Batch, consume: Consumer[T], stats: RunStats, accept: bool
+    ) -> _Done[T]:
+        answers: list[Answer[T]] = []
+        answered: set[int] = set()
+        for delivery in decoder.decode(batch, stats, skip=False):
+            if delivery.exact or accept:
+                answered |= {t.pts for t in delivery.targets}
+                stats.frames_used += 1
+                answers.append(Answer(consume(delivery, stats), delivery.targets))
+        return _Done(answers, [t for t in batch.targets if t.pts not in answered])
+
+
+def set_cpu_budget(threads: int) -> None:
+    """How many decoding threads the whole process may run at once; default: its processors.
+
+    Shared by all videos and calls. Raises :class:`~snapengine.errors.InvalidOption`.
+    """
+    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+        raise InvalidOption(f"threads must be at least 1, not {threads!r}")
+    BUDGET.resize(threads)

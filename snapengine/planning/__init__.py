@@ -1,0 +1,1 @@
+"""Decisions made before any work: pure functions on values, no I/O."""

@@ -1,0 +1,318 @@
+"""What the public verbs return: :class:`Snapshot`, :class:`SpriteSheet`, its pages."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from .errors import InvalidOption
+from .imaging.encode import encode, format_of
+from .imaging.jpeg import JPEG_QUALITY, encode_jpeg
+from .imaging.scaler import jfif_planes, picture_rgb, render, render_rgb
+from .model.frame import U8, Picture, RawFrame
+from .model.geometry import Size, View
+from .model.result import Cue
+from .model.stats import RunStats
+from .outputs.stores import write_file, write_files
+from .outputs.webvtt import webvtt
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+#: Finished sprite pages beyond this many bytes wait in an unnamed temporary file, not in memory.
+_PAGES_IN_MEMORY = 24 << 20
+
+
+class _Encodable:
+    """Things with pixels that can become files. Subclasses give RGB and a JFIF picture."""
+
+    __slots__ = ()
+
+    def to_ndarray(self) -> U8:
+        """RGB samples: a new uint8 array of shape (height, width, 3)."""
+        raise NotImplementedError
+
+    def _jfif(self) -> Picture:
+        raise NotImplementedError
+
+    def to_image(self) -> Image:
+        """The same as a :class:`PIL.Image.Image` in mode RGB."""
+        from PIL import Image as pil_image
+
+        return pil_image.fromarray(self.to_ndarray())
+
+    def jpeg(self, quality: int = JPEG_QUALITY, *, backend: str | None = None) -> bytes:
+        """A JPEG file: 4:2:0 unless the source has more chroma, ``quality`` 1 to 100.
+
+        ``backend``: "simplejpeg", "turbojpeg" or None for the first that loads. Raises
+        :class:`~snapengine.errors.InvalidOption`, ``LayoutTooLarge``, ``EncodeError``.
+        """
+        return encode_jpeg(self._jfif(), quality, backend=backend)
+
+    def encode(self, format: str, quality: int | None = None) -> bytes:
+        """A complete file: "jpeg", "png", "webp" or "avif"; quality None is the format's own."""
+        if format == "jpeg":
+            return self.jpeg(JPEG_QUALITY if quality is None else quality)
+        return encode(format, self.to_ndarray(), quality)  # type: ignore[arg-type]
+
+    def save(self, path: str | os.PathLike[str], quality: int | None = None) -> Path:
+        """Write ``path``, format by suffix (.jpg .png .webp .avif), atomically.
+
+        Raises ``InvalidOption`` for the suffix before anything is encoded, ``StoreError`` when the
+        file cannot be written. Returns the path.
+        """
+        return write_file(path, self.encode(format_of(path), quality))
+
+
+class Snapshot(_Encodable):
+    """One picture and the truth about it.
+
+    ``requested`` and ``time`` are seconds from the first shown frame: what was asked and the start
+    of the frame delivered. ``pts`` is its stamp in the stream's ``time_base``. ``exact``: it is the
+    frame a player shows at ``requested``. ``keyframe``: it is one. ``corrupt``: the decoder had to
+    make parts of it up. ``stats``: the work of the call that made it, shared by all its pictures
+    and still counting while they are being made.
+
+    Immutable; safe to use from several threads.
+    """
+
+    __slots__ = (
+        "_frame", "_picture", "_view", "corrupt", "exact", "keyframe", "picture_type", "pts",
+        "requested", "stats", "time",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        *,
+        requested: float,
+        time: float,
+        pts: int,
+        exact: bool,
+        frame: RawFrame,
+        view: View,
+        stats: RunStats,
+        corrupt: bool,
+        picture: Picture | None = None,
+    ) -> None:
+        self.requested = requested
+        self.time = time
+        self.pts = pts
+        self.exact = exact
+        self.keyframe = frame.keyframe
+        self.picture_type = frame.picture_type
+        self.corrupt = corrupt
+        self.stats = stats
+        self._view = view
+        # Full size: the decoder's own frame, untouched. Scaled: the small picture alone.
+        self._picture = picture
+        self._frame = frame if picture is None else None
+
+    @property
+    def width(self) -> int:
+        return self._view.size.width
+
+    @property
+    def height(self) -> int:
+        return self._view.size.height
+
+    @property
+    def size(self) -> Size:
+        return self._view.size
+
+    @property
+    def planes(self) -> tuple[NDArray[Any], ...]:
+        """Read-only 2-D views of the samples, (height, width) each.
+
+        Full size: the decoder's, bit by bit, in its own range and matrix, before orientation
+        (Y, Cb, Cr or R, G, B; uint8, or uint16 above 8 bits). Scaled: full-range BT.601 YCbCr.
+        """
+        if self._frame is not None:
+            return tuple(p.array() for p in self._frame.planes)
+        assert self._picture is not None
+        return self._picture.planes
+
+    def to_ndarray(self) -> U8:
+        if self._frame is not None:
+            return render_rgb(self._frame, self._view)
+        assert self._picture is not None
+        return picture_rgb(self._picture)
+
+    def _jfif(self) -> Picture:
+        if self._frame is not None:
+            if self._view.orientation.is_identity:
+                return jfif_planes(self._frame)
+            picture = Picture(*self._view.size, "444")
+            render(self._frame, self._view, picture)
+            return picture
+        assert self._picture is not None
+        return self._picture
+
+    def __repr__(self) -> str:
+        kind = "keyframe" if self.keyframe else "frame"
+        how = "exact" if self.exact else "near"
+        return (
+            f"<Snapshot {self.width}x{self.height} {how} {kind} at {self.time:.3f} s "
+            f"for {self.requested:.3f} s>"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """What one cell of a sheet shows. ``time`` and ``pts`` are ``None`` when it is blank."""
+
+    requested: float
+    time: float | None
+    pts: int | None
+    exact: bool
+    keyframe: bool
+    corrupt: bool
+
+
+class SpritePage(_Encodable):
+    """One picture of a sprite sheet."""
+
+    __slots__ = ("_spool", "index", "size")
+
+    def __init__(self, index: int, size: Size, spool: PageSpool) -> None:
+        self.index = index
+        self.size = size
+        self._spool = spool
+
+    @property
+    def width(self) -> int:
+        return self.size.width
+
+    @property
+    def height(self) -> int:
+        return self.size.height
+
+    def _jfif(self) -> Picture:
+        return self._spool.load(self.index)
+
+    def to_ndarray(self) -> U8:
+        return picture_rgb(self._jfif())
+
+    def __repr__(self) -> str:
+        return f"<SpritePage {self.index} {self.width}x{self.height}>"
+
+
+class PageSpool:
+    """Finished pages: the first few in memory, the rest in a file without a name.
+
+    A sheet of any number of pages then takes bounded memory, and nothing is left behind whatever
+    happens to the process. Not thread-safe while pages are still being added.
+    """
+
+    def __init__(self) -> None:
+        self._held: dict[int, Picture] = {}
+        self._bytes = 0
+        self._file: Any = None
+        self._places: dict[int, tuple[int, int, int, str]] = {}
+
+    def add(self, index: int, picture: Picture) -> None:
+        size = picture.buffer.nbytes
+        if self._bytes + size <= _PAGES_IN_MEMORY or not self._held:
+            self._held[index] = picture
+            self._bytes += size
+            return
+        if self._file is None:
+            self._file = tempfile.TemporaryFile(prefix="snapengine-")  # noqa: SIM115 - lives on
+        self._file.seek(0, os.SEEK_END)
+        place = self._file.tell()
+        self._file.write(picture.buffer.data)
+        self._places[index] = (place, picture.width, picture.height, picture.subsampling)
+
+    def load(self, index: int) -> Picture:
+        if index in self._held:
+            return self._held[index]
+        place, width, height, subsampling = self._places[index]
+        picture = Picture(width, height, subsampling)  # type: ignore[arg-type]
+        self._file.seek(place)
+        self._file.readinto(picture.buffer.data)
+        return picture
+
+
+class SpriteSheet:
+    """Pages of cells, the cues that say which cell stands for which stretch, and what it cost.
+
+    ``cells[i]`` tells what cell i shows; ``missing`` lists the cells that could not be filled.
+    """
+
+    def __init__(
+        self,
+        *,
+        pages: Sequence[SpritePage],
+        cues: Sequence[Cue],
+        cells: Sequence[Cell],
+        columns: int,
+        rows: int,
+        stats: RunStats,
+    ) -> None:
+        self.pages = list(pages)
+        self.cues = list(cues)
+        self.cells = list(cells)
+        self.columns = columns
+        self.rows = rows
+        self.stats = stats
+
+    @property
+    def missing(self) -> list[int]:
+        """Indices of blank cells."""
+        return [i for i, cell in enumerate(self.cells) if cell.pts is None]
+
+    def page_names(self, suffix: str = ".jpg") -> list[str]:
+        """File names of the pages, in order."""
+        digits = max(3, len(str(len(self.pages))))
+        return [f"sprite-{i + 1:0{digits}d}{suffix}" for i in range(len(self.pages))]
+
+    def webvtt(self, page_names: Sequence[str] | None = None, *, base: str = "") -> str:
+        """The thumbnail track; see :func:`snapengine.outputs.webvtt.webvtt`."""
+        return webvtt(self.cues, page_names or self.page_names(), base=base)
+
+    def save(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        suffix: str = ".jpg",
+        quality: int | None = None,
+        vtt: str = "thumbnails.vtt",
+        base: str = "",
+    ) -> list[Path]:
+        """Write all pages and the WebVTT track into ``folder``: all of them or none.
+
+        The folder is made if it is missing. Returns the paths, the track last.
+        """
+        kind = format_of(suffix)
+        if os.path.basename(vtt) != vtt or not vtt:
+            raise InvalidOption(f"vtt must be a plain file name, not {vtt!r}")
+        names = self.page_names(suffix)
+        files: dict[str, bytes | Callable[[], bytes]] = {}
+        for name, page in zip(names, self.pages, strict=True):
+            files[name] = _timed(page, kind, quality, self.stats)
+        files[vtt] = self.webvtt(names, base=base).encode()
+        return write_files(folder, files)
+
+    def __repr__(self) -> str:
+        return (
+            f"<SpriteSheet {len(self.cells)} cells, {self.columns}x{self.rows}, "
+            f"{len(self.pages)} pages>"
+        )
+
+
+def _timed(
+    page: SpritePage, kind: str, quality: int | None, stats: RunStats
+) -> Callable[[], bytes]:
+    def make() -> bytes:
+        began = time.perf_counter()
+        data = page.encode(kind, quality)
+        stats.encode_seconds += time.perf_counter() - began
+        return data
+
+    return make

@@ -1,0 +1,129 @@
+"""Painting a sprite sheet: cells come in any order, from several threads; pages leave whole."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from .imaging.scaler import render
+from .media.decoder import Delivery
+from .model.frame import Picture, RawFrame
+from .model.geometry import View
+from .model.result import Cue
+from .model.stats import RunStats
+from .model.time import to_seconds
+from .planning.layout import SheetLayout
+from .results import Cell, PageSpool, SpritePage, SpriteSheet
+
+
+@dataclass(frozen=True, slots=True)
+class PaintedCell:
+    """What a worker reports of one frame: which cells it filled, without the frame's samples."""
+
+    delivery: Delivery
+    requests: list[int]
+    keyframe: bool
+    corrupt: bool
+
+
+class SheetPainter:
+    """The canvases of one sheet while it is being made.
+
+    ``paint`` is called by workers, several at once, for cells that do not overlap. ``accept`` and
+    ``finish`` belong to the calling thread. A page is set aside as soon as its last cell is there,
+    so a sheet of any number of pages holds a few canvases at a time.
+    """
+
+    def __init__(
+        self, layout: SheetLayout, times: Sequence[Fraction], background: tuple[int, int, int]
+    ) -> None:
+        self.done = 0
+        self._layout = layout
+        self._times = times
+        self._background = background
+        self._cells: list[Cell] = [_blank(t) for t in times]
+        self._left = [page.cells for page in layout.pages]
+        self._open: dict[int, Picture] = {}
+        self._lock = threading.Lock()
+        self._spool = PageSpool()
+
+    def _canvas(self, page: int) -> Picture:
+        with self._lock:
+            canvas = self._open.get(page)
+            if canvas is None:
+                canvas = Picture(*self._layout.page(page).size, self._layout.subsampling)
+                canvas.fill(self._background)
+                self._open[page] = canvas
+        return canvas
+
+    def paint(
+        self, frame: RawFrame, view: View, delivery: Delivery, requests: list[int]
+    ) -> PaintedCell:
+        """Draw one frame into the cells of ``requests``."""
+        for number in requests:
+            page, rect = self._layout.rect(number)
+            render(frame, view, self._canvas(page), rect.x, rect.y)
+        return PaintedCell(delivery, requests, frame.keyframe, frame.corrupt)
+
+    def accept(
+        self,
+        painted: PaintedCell,
+        is_shown: Callable[[Delivery, Fraction], bool],
+        start_pts: int,
+        time_base: Fraction,
+    ) -> None:
+        """Record what was painted; sets pages aside that are complete."""
+        pts = painted.delivery.pts
+        for number in painted.requests:
+            self._cells[number] = Cell(
+                requested=float(self._times[number]),
+                time=to_seconds(pts - start_pts, time_base),
+                pts=pts,
+                exact=is_shown(painted.delivery, self._times[number]),
+                keyframe=painted.keyframe,
+                corrupt=painted.corrupt,
+            )
+            self.done += 1
+            page, _ = self._layout.rect(number)
+            self._left[page] -= 1
+            if self._left[page] == 0:
+                self._spool.add(page, self._open.pop(page))
+
+    def finish(self, spans: Sequence[tuple[Fraction, Fraction]], stats: RunStats) -> SpriteSheet:
+        """The sheet. Cells that nothing was painted into stay background."""
+        layout = self._layout
+        for page, left in enumerate(self._left):
+            if left:
+                self._spool.add(page, self._canvas(page))
+                self._open.pop(page)
+        cues = []
+        for number, ((start, end), cell) in enumerate(zip(spans, self._cells, strict=True)):
+            page, rect = layout.rect(number)
+            cues.append(
+                Cue(
+                    start=float(start),
+                    end=float(end),
+                    time=cell.requested if cell.time is None else cell.time,
+                    page=page,
+                    x=rect.x,
+                    y=rect.y,
+                    width=rect.width,
+                    height=rect.height,
+                )
+            )
+        return SpriteSheet(
+            pages=[SpritePage(i, page.size, self._spool) for i, page in enumerate(layout.pages)],
+            cues=cues,
+            cells=self._cells,
+            columns=layout.columns,
+            rows=layout.rows_per_page,
+            stats=stats,
+        )
+
+
+def _blank(time: Fraction) -> Cell:
+    return Cell(
+        requested=float(time), time=None, pts=None, exact=False, keyframe=False, corrupt=False
+    )

@@ -1,0 +1,102 @@
+"""The source protocol and the file-like reader that demuxers get."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+
+class Source(Protocol):
+    """Random access to the bytes of one file.
+
+    ``read_at`` returns at most ``size`` bytes from ``offset``; fewer only at the end. Safe to call
+    from several threads. ``size`` is ``None`` when it cannot be known.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def size(self) -> int | None: ...
+
+    def read_at(self, offset: int, size: int) -> bytes: ...
+
+    def close(self) -> None: ...
+
+
+class SourceReader(io.RawIOBase):
+    """A seekable stream over a :class:`Source`, as ``AVIOContext`` wants it. One per demuxer.
+
+    ``bytes_read`` counts what came out of the source. ``on_read`` is called with that count before
+    each read and raises to stop it (limits, deadlines). ``patches`` overlay a few bytes, so that a
+    demuxer can be shown a header without the tracks that nobody asked for.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        on_read: Callable[[int], None] | None = None,
+        patches: Sequence[tuple[int, bytes]] = (),
+    ) -> None:
+        super().__init__()
+        self._source = source
+        self._position = 0
+        self._on_read = on_read
+        self._patches = sorted(patches)
+        self._patched_until = max((o + len(b) for o, b in patches), default=0)
+        self._patched_from = min((o for o, _ in patches), default=0)
+        self.bytes_read = 0
+
+    @property
+    def name(self) -> str:
+        return self._source.name
+
+    @property
+    def size(self) -> int | None:
+        """Bytes of the whole source, ``None`` if unknown."""
+        return self._source.size
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        if self._on_read is not None:
+            self._on_read(self.bytes_read)
+        if size < 0:
+            size = max(0, (self._source.size or 0) - self._position)
+        start = self._position
+        data = self._source.read_at(start, size)
+        self._position = start + len(data)
+        self.bytes_read += len(data)
+        if start < self._patched_until and self._position > self._patched_from:
+            data = self._patch(start, data)
+        return data
+
+    def _patch(self, start: int, data: bytes) -> bytes:
+        out = bytearray(data)
+        for offset, replacement in self._patches:
+            low, high = max(offset, start), min(offset + len(replacement), start + len(out))
+            if low < high:
+                out[low - start : high - start] = replacement[low - offset : high - offset]
+        return bytes(out)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        if whence == io.SEEK_CUR:
+            offset += self._position
+        elif whence == io.SEEK_END:
+            size = self._source.size
+            if size is None:
+                raise OSError("size unknown: cannot seek from the end")
+            offset += size
+        if offset < 0:
+            raise OSError(f"cannot seek to {offset}")
+        self._position = offset
+        return offset
+
+    def tell(self) -> int:
+        return self._position

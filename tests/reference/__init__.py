@@ -1,0 +1,1 @@
+"""Naive twins: what the fast code must agree with. Imports nothing of snapengine."""
