@@ -52,7 +52,7 @@ class Entry:
 
 @dataclass(kw_only=True, slots=True)
 class Comparison:
-    """One job, everyone who can do it, some rounds. Use: ``prepare``, ``round`` ..., ``as_json``."""
+    """One job, everyone who can do it, some rounds: ``prepare``, ``round`` ..., ``as_json``."""
 
     name: str
     title: str

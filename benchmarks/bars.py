@@ -87,9 +87,7 @@ def _by_fastest(
         if not found:
             return None
         _, ratio, rival = min(found, key=lambda entry: entry[0])
-        return Measured(
-            value=ratio["median"], low=ratio["min"], high=ratio["max"], against=rival
-        )
+        return Measured(value=ratio["median"], low=ratio["min"], high=ratio["max"], against=rival)
 
     return read
 

@@ -48,7 +48,6 @@ class Suite:
     def __init__(self, config: pytest.Config, started: dict[str, Worker]) -> None:
         self.quick = bool(config.getoption("--quick"))
         self.workers = started
-        self._reporter = config.pluginmanager.get_plugin("terminalreporter")
         self._capture = config.pluginmanager.get_plugin("capturemanager")
         self.files: dict[str, CorpusFile] = {}
         self.missing: dict[str, str] = {}
@@ -65,8 +64,8 @@ class Suite:
 
     def say(self, line: str) -> None:
         """Progress, past pytest's capture: a full run takes half an hour."""
-        hold = self._capture.global_and_fixture_disabled if self._capture else contextlib.nullcontext
-        with hold():
+        capture = self._capture
+        with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
             print(f"\n{line}" if not line.startswith(" ") else line, file=sys.stderr, flush=True)
 
     def file(self, name: str) -> CorpusFile:
@@ -115,9 +114,7 @@ class Suite:
         else:
             benchmark.pedantic(
                 lambda: comparison.run(ENGINE, self.workers),
-                setup=lambda: comparison.round(
-                    self.workers, skip=ENGINE, turn=next(turns, 0)
-                ),
+                setup=lambda: comparison.round(self.workers, skip=ENGINE, turn=next(turns, 0)),
                 rounds=rounds,
                 iterations=1,
             )
@@ -128,7 +125,7 @@ class Suite:
             ratio = entry["times_the_engine"]
             if ratio and one != ENGINE:
                 benchmark.extra_info[one] = ratio["median"]
-                told = f"{ratio['median']:7.2f} x the engine ({ratio['min']:.2f}-{ratio['max']:.2f})"
+                told = f"{ratio['median']:7.2f} x ({ratio['min']:.2f} to {ratio['max']:.2f})"
                 self.say(f"  {one:26} {entry['median']:8.3f} s  {told}")
             elif entry["median"]:
                 self.say(f"  {one:26} {entry['median']:8.3f} s")

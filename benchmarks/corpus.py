@@ -113,8 +113,8 @@ def real_clip() -> Path | None:
 class FrameTable:
     """All video packets of a file in decode order, and what is shown when.
 
-    ``pts``, ``dts`` are in ``time_base`` ticks, ``size`` in bytes; ``shown`` is ``pts`` sorted, without repeats.
-    Seconds given to and taken from the engine count from the first shown frame.
+    ``pts``, ``dts`` are in ``time_base`` ticks, ``size`` in bytes; ``shown`` is ``pts`` sorted,
+    without repeats. Seconds given to and taken from the engine count from the first shown frame.
     """
 
     pts: np.ndarray
@@ -405,8 +405,7 @@ def _repeat(loop: Path, path: Path, seconds: float) -> None:
         repeats = max(1, round(seconds / float(length)))
         with av.open(str(path), "w") as out:
             target = {
-                stream.index: out.add_stream_from_template(stream, opaque=True)
-                for stream in chosen
+                stream.index: out.add_stream_from_template(stream, opaque=True) for stream in chosen
             }
             bases = {stream.index: stream.time_base for stream in chosen}
             lines: dict[int, int] = {}

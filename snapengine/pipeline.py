@@ -37,7 +37,8 @@ class CpuBudget:
     """How many decoding threads the whole process may run at once.
 
     Every decoder holds a permit per thread while it works, whoever called. The default is the
-    number of processors this process may run on (``sched_getaffinity``; container quotas are not seen).
+    number of processors this process may run on (``sched_getaffinity``; container quotas are not
+    seen).
     """
 
     def __init__(self, size: int | None = None) -> None:

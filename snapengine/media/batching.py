@@ -34,8 +34,8 @@ class Batch:
 
     ``rest`` streams further pairs when the batch is too large to be held; it must be consumed
     before the demuxer is used again. ``reliable``: stamps let every wanted packet be named; if not,
-    the frames' own pts decide. ``from_start``: begins at the first packet of the stream. ``truncated``: the
-    data ended before the index does, so what follows the last frame is unknown.
+    the frames' own pts decide. ``from_start``: begins at the first packet of the stream.
+    ``truncated``: the data ended before the index does, so what follows the last frame is unknown.
     """
 
     targets: list[Target]

@@ -88,7 +88,8 @@ class Plan:
         tb = self.time_base
         head = (
             f"{len(self.requested)} pictures, {self.targets} distinct times, "
-            f"{len(self.runs)} runs: {self.seeks} seeks, about {self.packets} packets, {self.frames} frames, "
+            f"{len(self.runs)} runs: {self.seeks} seeks, about {self.packets} packets, "
+            f"{self.frames} frames, "
             f"{'?' if self.bytes is None else f'{self.bytes / 1e6:.2f} MB'}"
         )
         lines = [head, f"{'run':>4}  {'kind':8}  {'from s':>10}  {'to s':>10}  targets  packets"]

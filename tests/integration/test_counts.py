@@ -19,7 +19,7 @@ from tests.media.recipes import Recipe, build
 
 BIG = Recipe(
     name="counts-mp4", width=320, height=192, frames=100, gop=25, bframes=3,
-    encoder_options=(("crf", "27"),),
+    encoder_options=(("crf", "29"),),
 )  # fmt: skip
 """Large enough (about 150 kB) that reads of a cell and reads of the file differ."""
 
@@ -84,7 +84,10 @@ def test_keyframe_snapshot_sends_one_packet(name: str) -> None:
     with snapengine.open(truth.path) as video:
         for at in (0.0, float(truth.end) / 2, float(truth.end)):
             stats = video.snapshot(at, accuracy="keyframe").stats
-            assert (stats.packets_sent, stats.frames_decoded) == (1, 1), f"at {at}"
+            # Interlaced: two packets may be one frame, only the next one tells.
+            most = 2 if recipe(name).interlaced else 1
+            assert 1 <= stats.packets_sent <= most, f"at {at}"
+            assert stats.frames_decoded == 1
 
 
 @pytest.mark.parametrize("container", CONTAINERS)

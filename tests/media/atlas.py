@@ -78,7 +78,7 @@ STREAMS: tuple[Recipe, ...] = (
            frames=60, pattern="vfr"),
     Recipe(name="mpeg2-mp4", codec="mpeg2video", bframes=2, gop=15, frames=60),
     Recipe(name="mpeg2-ts-interlaced", codec="mpeg2video", container="ts", bframes=2, gop=12,
-           frames=40, interlaced=True, sar=(16, 11), width=176, height=144),
+           frames=40, interlaced=True),
     # Every frame a keyframe.
     Recipe(name="mjpeg-avi", codec="mjpeg", container="avi", frames=30, pix_fmt="yuvj420p",
            full_range=True),

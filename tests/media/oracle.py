@@ -45,7 +45,7 @@ class ShownFrame:
 
 
 def visible_planes(frame: Any) -> tuple[npt.NDArray[Any], ...]:
-    """Each plane's visible samples as a 2-D array (uint8, or uint16 for more than 8 bits), copied."""
+    """Each plane's visible samples, copied: 2-D uint8, or uint16 for more than 8 bits."""
     bits = frame.format.components[0].bits
     dtype = np.dtype("<u2") if bits > 8 else np.dtype(np.uint8)
     planes = []

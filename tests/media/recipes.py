@@ -2,8 +2,8 @@
 
 ``build(recipe)`` returns the path of the finished file. Files live in one cache folder per user,
 named by the hash of the recipe, of this code and of the encoder versions, so a changed recipe is a
-new file and an old file is never trusted by name alone. Creation is write-aside-and-rename: parallel test runs
-may do the work twice, but never see half a file.
+new file and an old file is never trusted by name alone. Creation is write-aside-and-rename:
+parallel test runs may do the work twice, but never see half a file.
 
 Nothing here imports snapengine. The only inputs are PyAV and numpy.
 """
@@ -108,7 +108,7 @@ def shown_size(recipe: Recipe) -> tuple[int, int]:
 
 
 def cache_folder() -> Path:
-    """SNAPENGINE_MEDIA_CACHE, or a folder in the temporary directory that only this user may use."""
+    """SNAPENGINE_MEDIA_CACHE, or a folder in the temporary directory for this user alone."""
     named = os.environ.get("SNAPENGINE_MEDIA_CACHE")
     user = os.getuid() if hasattr(os, "getuid") else "user"
     folder = Path(named) if named else Path(tempfile.gettempdir()) / f"snapengine-media-{user}"
@@ -180,7 +180,7 @@ def _encoder(recipe: Recipe) -> tuple[str, dict[str, str]]:
             "crf": "30",
             "x264-params": f"keyint={gop}:min-keyint={gop}:scenecut=0:bframes={bframes}:b-adapt=0"
             f":b-pyramid={'normal' if bframes > 1 else 'none'}:open-gop={open_gop}:threads=1"
-            # mbtree reads memory it never wrote: the first encode of a process differed from the rest.
+            # Without mbtree=0 the first encodes of a process differed from the later ones.
             f":rc-lookahead={min(10, gop)}:ref=3:mbtree=0",
         }
         name = "libx264"
