@@ -104,7 +104,14 @@ class Comparison:
         """One run of everyone (but ``skip``), starting with another one each turn."""
         names = [name for name in self.entries if name != skip]
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
+            self.rest(name, workers)
             self.run(name, workers)
+
+    def rest(self, name: str, workers: dict[str, Worker]) -> None:
+        """Before a timed run: garbage collected, the threads of the one before come to rest."""
+        if name in workers:
+            workers[name].rest()
+        time.sleep(0.02)
 
     def run(self, name: str, workers: dict[str, Worker]) -> float | None:
         """One timed run of one contestant."""
@@ -115,7 +122,6 @@ class Comparison:
             entry.seconds.append(None)
             entry.cpu_seconds.append(None)
             return None
-        time.sleep(0.02)  # let the threads of the one before come to rest
         try:
             reply = workers[name].run(self.job)
         except WorkerError as error:

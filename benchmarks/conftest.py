@@ -112,9 +112,14 @@ class Suite:
             for turn in turns:
                 comparison.round(self.workers, skip=ENGINE, turn=turn)
         else:
+
+            def everyone_else() -> None:
+                comparison.round(self.workers, skip=ENGINE, turn=next(turns, 0))
+                comparison.rest(ENGINE, self.workers)
+
             benchmark.pedantic(
                 lambda: comparison.run(ENGINE, self.workers),
-                setup=lambda: comparison.round(self.workers, skip=ENGINE, turn=next(turns, 0)),
+                setup=everyone_else,
                 rounds=rounds,
                 iterations=1,
             )

@@ -360,7 +360,7 @@ class Video:
         ) -> tuple[RawFrame, Picture | None, Any, Delivery]:
             frame = self._raw(delivery)
             view = self._view(frame.size, box, fit, frame)
-            if view.is_unscaled and view.size == view.upright:
+            if box == (None, None):
                 return frame, None, view, delivery
             began = time.perf_counter()
             picture = Picture(view.size.width, view.size.height, "444")

@@ -61,7 +61,7 @@ class Ffmpeg(Contestant):
 
         def part(mine: list[int]) -> list[np.ndarray]:
             command = _inputs(job.path, [job.times[i] for i in mine], "exact", "null", "null")
-            command += ["-pix_fmt", "rgb24", "-f", "rawvideo", "pipe:1"]
+            command += ["-vsync", "0", "-pix_fmt", "rgb24", "-f", "rawvideo", "pipe:1"]
             raw = subprocess.run(command, capture_output=True, check=True).stdout
             flat = np.frombuffer(raw, np.uint8)
             return [

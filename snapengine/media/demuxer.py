@@ -148,7 +148,9 @@ class Demuxer:
         if self.at_start:
             return
         start = self.stream.start_time or 0
-        for stamp in (start, start - self.ticks(10.0), 0):
+        # Without an index a seek is a bisection by dts that may land behind the first keyframe.
+        early = start - self.ticks(10.0)
+        for stamp in (start, early, 0) if self.index.exhaustive else (early, start, 0):
             try:
                 self.seek(stamp)
             except SeekFailed:

@@ -16,6 +16,9 @@ from .demuxer import Demuxer
 from .opener import OpenedContainer
 from .planes import color_of
 
+#: A stamp before any: the first frame is the answer to it.
+_BEFORE_ALL = -(1 << 62)
+
 
 def probe(
     opened: OpenedContainer, demuxer: Demuxer, parameters: CodecParameters, limits: Limits
@@ -105,7 +108,7 @@ def find_start(demuxer: Demuxer, parameters: CodecParameters) -> int:
         return first.pts
     decoder = Decoder(parameters)
     scratch = RunStats()
-    for batch in Batcher(demuxer).head(Target(pts=first.pts, requests=(0,))):
+    for batch in Batcher(demuxer).head(Target(pts=_BEFORE_ALL, requests=(0,))):
         for delivery in decoder.decode(batch, scratch, skip=False):
             return delivery.pts
     return first.pts
