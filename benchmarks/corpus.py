@@ -133,6 +133,10 @@ class FrameTable:
         return int(np.median(np.diff(self.shown)))
 
     @property
+    def frame_seconds(self) -> float:
+        return float(self.frame_ticks * self.time_base)
+
+    @property
     def seconds(self) -> float:
         """Length from the first shown frame to the end of the last."""
         ticks = int(self.shown[-1]) - self.start_pts + self.frame_ticks
@@ -164,7 +168,7 @@ class FrameTable:
         Every tool rounds seconds in its own way; half a frame from the edge all of them agree on
         which frame is meant, so a mismatch is the tool's and not the clock's.
         """
-        return self.to_seconds(pts) + float(self.frame_ticks * self.time_base) / 2
+        return self.to_seconds(pts) + self.frame_seconds / 2
 
     def typical_keyframe(self) -> int:
         """pts of a keyframe of median size: neither a black picture nor the worst of the film."""

@@ -31,6 +31,7 @@ class SnapshotsJob:
 
     path: str
     times: tuple[float, ...]
+    frame_seconds: float
     width: int
     height: int
 
@@ -39,6 +40,7 @@ class SnapshotsJob:
 class SpriteJob:
     """One page with a cell for each of these (sorted) times, as a JPEG.
 
+    ``frame_seconds``, the length of a frame, is for tools that count frames or cut between them.
     ``accuracy`` is ``"keyframe"``, ``"exact"`` or a tolerance in seconds. ``step`` is the spacing
     of the times, for tools that take a rate instead of times.
     """
@@ -47,6 +49,7 @@ class SpriteJob:
     times: tuple[float, ...]
     accuracy: str | float
     step: float
+    frame_seconds: float
     cell: tuple[int, int] = (160, 90)
     columns: int = 10
     quality: int = 85

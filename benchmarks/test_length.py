@@ -34,7 +34,13 @@ def test_time(suite: Any) -> None:
     for file, chosen in ((short, times), (long, moved)):
         step = file.table.seconds / CELLS
         jobs.append(
-            SpriteJob(path=str(file.path), times=tuple(chosen), accuracy="keyframe", step=step)
+            SpriteJob(
+                path=str(file.path),
+                times=tuple(chosen),
+                accuracy="keyframe",
+                step=step,
+                frame_seconds=file.table.frame_seconds,
+            )
         )
     worker = suite.worker(ENGINE)
     pages = []

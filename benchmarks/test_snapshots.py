@@ -19,6 +19,7 @@ def _job(file: Any) -> SnapshotsJob:
     return SnapshotsJob(
         path=str(file.path),
         times=tuple(file.table.scatter(COUNT)),
+        frame_seconds=file.table.frame_seconds,
         width=recipe.width,
         height=recipe.height,
     )

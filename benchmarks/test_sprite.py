@@ -33,6 +33,7 @@ def _job(file: Any, accuracy: str | float) -> SpriteJob:
         times=tuple(table.spread(CELLS)),
         accuracy=accuracy,
         step=table.seconds / CELLS,
+        frame_seconds=table.frame_seconds,
     )
 
 

@@ -32,13 +32,13 @@ from .model.limits import Limits
 from .model.media import VideoInfo
 from .model.plan import Plan
 from .model.stats import RunStats
-from .model.time import to_pts, to_seconds
+from .model.time import to_seconds
 from .pipeline import DecoderPool, Pipeline
 from .planning.layout import SheetLayout
 from .planning.planner import StreamClock, make_plan
 from .planning.sampling import Sampling, check_accuracy, make_sampling
 from .results import Snapshot, SpriteSheet
-from .sheet import PaintedCell, SheetPainter
+from .sheet import PaintedCells, SheetPainter
 from .sources import Source, open_source
 
 Accuracy = Literal["exact", "keyframe"] | float | int | Fraction
@@ -118,7 +118,7 @@ class Video:
             demuxer.close()
             raise
         self._pool = DecoderPool(self._parameters)
-        self._index_offset = demuxer.index.offset
+        self._first_stamps = demuxer.index.first_stamps
         self._open_stats.bytes_read = demuxer.opened.reader.bytes_read
         self._end_sought = False
         self._idle.append(demuxer)
@@ -158,7 +158,8 @@ class Video:
         stats = RunStats()
         if demuxer is None:
             demuxer = self._open_demuxer(stats)
-            demuxer.index.offset = self._index_offset
+            if self._first_stamps is not None:
+                demuxer.index.learn(*self._first_stamps)
             before = 0
         else:
             before = demuxer.opened.reader.bytes_read
@@ -321,9 +322,8 @@ class Video:
             for window in _windows(times):
                 waiting: dict[int, Snapshot] = {}
                 following = 0
-                for answer, requests in self._shoot(call, window, accuracy, box, fit, background):
-                    for number in requests:
-                        waiting[number] = answer(number)
+                for number, shot in self._shoot(call, window, accuracy, box, fit, background):
+                    waiting[number] = shot
                     while following in waiting:
                         self._count(call)
                         done += 1
@@ -350,71 +350,45 @@ class Video:
         box: tuple[int | None, int | None],
         fit: Fit,
         background: tuple[int, int, int],
-    ) -> Iterator[tuple[Callable[[int], Snapshot], tuple[int, ...]]]:
+    ) -> Iterator[tuple[int, Snapshot]]:
         plan = self._plan(call, times, accuracy)
         info = self._info
         small = self._view(info.coded_size, box, fit).shrink >= LOOP_FILTER_SHRINK
 
-        def consume(
-            delivery: Delivery, stats: RunStats
-        ) -> tuple[RawFrame, Picture | None, Any, Delivery]:
+        def consume(delivery: Delivery, stats: RunStats) -> list[tuple[int, Snapshot]]:
             frame = self._raw(delivery)
             view = self._view(frame.size, box, fit, frame)
-            if box == (None, None):
-                return frame, None, view, delivery
-            began = time.perf_counter()
-            picture = Picture(view.size.width, view.size.height, "444")
-            if view.size != view.upright:
-                picture.fill(color_ycc(background))
-            render(frame, view, picture)
-            stats.scale_seconds += time.perf_counter() - began
-            # The frame's samples are let go; its description stays.
-            return replace(frame, planes=(), owner=None), picture, view, delivery
+            picture = None
+            if box != (None, None):
+                began = time.perf_counter()
+                picture = Picture(view.size.width, view.size.height, "444")
+                if view.size != view.upright:
+                    picture.fill(color_ycc(background))
+                render(frame, view, picture)
+                stats.scale_seconds += time.perf_counter() - began
+                # The frame's samples are let go; its description stays.
+                frame = replace(frame, planes=(), owner=None)
+            return [
+                (
+                    number,
+                    Snapshot(
+                        requested=float(times[number]),
+                        time=to_seconds(delivery.pts - info.start_pts, info.time_base),
+                        pts=delivery.pts,
+                        exact=delivery.answers(target),
+                        frame=frame,
+                        view=view,
+                        stats=call.stats,
+                        corrupt=frame.corrupt,
+                        picture=picture,
+                    ),
+                )
+                for target in delivery.targets
+                for number in target.requests
+            ]
 
         for answer in call.pipeline.execute(plan, consume, call.stats, skip_loop_filter=small):
-            frame, picture, view, delivery = answer.value
-
-            def snapshot(
-                number: int,
-                frame: RawFrame = frame,
-                picture: Picture | None = picture,
-                view: Any = view,
-                delivery: Delivery = delivery,
-            ) -> Snapshot:
-                return Snapshot(
-                    requested=float(times[number]),
-                    time=to_seconds(delivery.pts - info.start_pts, info.time_base),
-                    pts=delivery.pts,
-                    exact=self._is_shown(delivery, times[number]),
-                    frame=frame,
-                    view=view,
-                    stats=call.stats,
-                    corrupt=frame.corrupt,
-                    picture=picture,
-                )
-
-            for target in answer.targets:
-                yield snapshot, target.requests
-
-    def _is_shown(self, delivery: Delivery, requested: Fraction) -> bool:
-        """Whether the delivered frame is known to be the one shown at ``requested``."""
-        wanted = self._clock_pts(requested)
-        target = next((t for t in delivery.targets if t.pts == wanted and t.kind == "exact"), None)
-        if target is not None:
-            return delivery.exact
-        if delivery.pts == wanted:
-            return delivery.exact
-        # A keyframe taken in place of the frame shown: the same one if nothing lies between, which
-        # its duration tells where frames are not reordered.
-        alone = self._parameters.reorder_depth == 0 and (delivery.frame.duration or 0) > 0
-        return (
-            alone
-            and delivery.exact
-            and delivery.pts <= wanted < delivery.pts + (delivery.frame.duration or 0)
-        )
-
-    def _clock_pts(self, seconds: Fraction) -> int:
-        return self._info.start_pts + max(0, to_pts(seconds, self._info.time_base))
+            yield from answer.value
 
     def _raw(self, delivery: Delivery) -> RawFrame:
         info = self._info
@@ -506,16 +480,15 @@ class Video:
                 sampling.spacing(times) / 2 if how is None else how,
                 distinct=how is None,
             )
-            painter = SheetPainter(layout, times, background)
+            painter = SheetPainter(layout, times, background, self._info)
             align = 2 if layout.subsampling == "420" else 1
             small = self._view(self._info.coded_size, layout.cell, shape).shrink
 
-            def paint(delivery: Delivery, stats: RunStats) -> PaintedCell:
+            def paint(delivery: Delivery, stats: RunStats) -> PaintedCells:
                 frame = self._raw(delivery)
                 view = self._view(frame.size, layout.cell, shape, frame, align)
-                requests = [n for target in delivery.targets for n in target.requests]
                 began = time.perf_counter()
-                painted = painter.paint(frame, view, delivery, requests)
+                painted = painter.paint(frame, view, delivery)
                 stats.scale_seconds += time.perf_counter() - began
                 return painted
 
@@ -524,9 +497,7 @@ class Video:
             )
             with contextlib.closing(answers):
                 for answer in answers:
-                    painter.accept(
-                        answer.value, self._is_shown, self._info.start_pts, self._info.time_base
-                    )
+                    painter.accept(answer.value)
                     if progress is not None:
                         progress(painter.done, len(times))
         if not painter.done:

@@ -242,14 +242,14 @@ class Pipeline:
         skip: bool = True,
     ) -> _Done[T]:
         answers: list[Answer[T]] = []
-        open_targets = {t.pts for t in batch.targets}
+        open_targets = {t.requests for t in batch.targets}
         for delivery in decoder.decode(batch, stats, skip=skip, cancelled=cancelled):
             if not delivery.exact and skip:
                 continue  # doubtful: another attempt may do better
-            open_targets -= {t.pts for t in delivery.targets}
+            open_targets -= {t.requests for t in delivery.targets}
             stats.frames_used += 1
             answers.append(Answer(consume(delivery, stats), delivery.targets))
-        missing = [t for t in batch.targets if t.pts in open_targets]
+        missing = [t for t in batch.targets if t.requests in open_targets]
         return _Done(answers, [] if cancelled() else missing)
 
     def _again(
@@ -280,13 +280,13 @@ class Pipeline:
         self, decoder: Decoder, batch: Batch, consume: Consumer[T], stats: RunStats, accept: bool
     ) -> _Done[T]:
         answers: list[Answer[T]] = []
-        answered: set[int] = set()
+        answered: set[tuple[int, ...]] = set()
         for delivery in decoder.decode(batch, stats, skip=False):
             if delivery.exact or accept:
-                answered |= {t.pts for t in delivery.targets}
+                answered |= {t.requests for t in delivery.targets}
                 stats.frames_used += 1
                 answers.append(Answer(consume(delivery, stats), delivery.targets))
-        return _Done(answers, [t for t in batch.targets if t.pts not in answered])
+        return _Done(answers, [t for t in batch.targets if t.requests not in answered])
 
 
 def set_cpu_budget(threads: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -11,6 +11,7 @@ from .imaging.scaler import render
 from .media.decoder import Delivery
 from .model.frame import Picture, RawFrame
 from .model.geometry import View
+from .model.media import VideoInfo
 from .model.result import Cue
 from .model.stats import RunStats
 from .model.time import to_seconds
@@ -19,11 +20,11 @@ from .results import Cell, PageSpool, SpritePage, SpriteSheet
 
 
 @dataclass(frozen=True, slots=True)
-class PaintedCell:
-    """What a worker reports of one frame: which cells it filled, without the frame's samples."""
+class PaintedCells:
+    """What a worker reports of one frame, without its samples: (cell, exact) for each filled."""
 
-    delivery: Delivery
-    requests: list[int]
+    pts: int
+    cells: list[tuple[int, bool]]
     keyframe: bool
     corrupt: bool
 
@@ -37,12 +38,17 @@ class SheetPainter:
     """
 
     def __init__(
-        self, layout: SheetLayout, times: Sequence[Fraction], background: tuple[int, int, int]
+        self,
+        layout: SheetLayout,
+        times: Sequence[Fraction],
+        background: tuple[int, int, int],
+        info: VideoInfo,
     ) -> None:
         self.done = 0
         self._layout = layout
         self._times = times
         self._background = background
+        self._info = info
         self._cells: list[Cell] = [_blank(t) for t in times]
         self._left = [page.cells for page in layout.pages]
         self._open: dict[int, Picture] = {}
@@ -58,30 +64,27 @@ class SheetPainter:
                 self._open[page] = canvas
         return canvas
 
-    def paint(
-        self, frame: RawFrame, view: View, delivery: Delivery, requests: list[int]
-    ) -> PaintedCell:
-        """Draw one frame into the cells of ``requests``."""
-        for number in requests:
+    def paint(self, frame: RawFrame, view: View, delivery: Delivery) -> PaintedCells:
+        """Draw one frame into the cells it answers."""
+        cells = [
+            (number, delivery.answers(target))
+            for target in delivery.targets
+            for number in target.requests
+        ]
+        for number, _ in cells:
             page, rect = self._layout.rect(number)
             render(frame, view, self._canvas(page), rect.x, rect.y)
-        return PaintedCell(delivery, requests, frame.keyframe, frame.corrupt)
+        return PaintedCells(delivery.pts, cells, frame.keyframe, frame.corrupt)
 
-    def accept(
-        self,
-        painted: PaintedCell,
-        is_shown: Callable[[Delivery, Fraction], bool],
-        start_pts: int,
-        time_base: Fraction,
-    ) -> None:
+    def accept(self, painted: PaintedCells) -> None:
         """Record what was painted; sets pages aside that are complete."""
-        pts = painted.delivery.pts
-        for number in painted.requests:
+        info = self._info
+        for number, exact in painted.cells:
             self._cells[number] = Cell(
                 requested=float(self._times[number]),
-                time=to_seconds(pts - start_pts, time_base),
-                pts=pts,
-                exact=is_shown(painted.delivery, self._times[number]),
+                time=to_seconds(painted.pts - info.start_pts, info.time_base),
+                pts=painted.pts,
+                exact=exact,
                 keyframe=painted.keyframe,
                 corrupt=painted.corrupt,
             )

@@ -60,7 +60,8 @@ class Ffmpeg(Contestant):
         order = sorted(range(len(job.times)), key=lambda i: job.times[i])
 
         def part(mine: list[int]) -> list[np.ndarray]:
-            command = _inputs(job.path, [job.times[i] for i in mine], "exact", "null", "null")
+            times = [job.times[i] - 0.75 * job.frame_seconds for i in mine]
+            command = _inputs(job.path, times, "exact", "null", "null")
             command += ["-vsync", "0", "-pix_fmt", "rgb24", "-f", "rawvideo", "pipe:1"]
             raw = subprocess.run(command, capture_output=True, check=True).stdout
             flat = np.frombuffer(raw, np.uint8)
@@ -132,7 +133,10 @@ class Ffmpeg(Contestant):
         return [*command, str(part)]
 
     def _inputs(self, job: SpriteJob, rows: list[int], part: Path) -> list[str]:
-        times = _times(job, rows)
+        # Accurate -ss shows the first frame that starts at or after the time given, not the one
+        # shown then: a quarter of a frame before the start of a frame means that frame.
+        early = 0.75 * job.frame_seconds if job.accuracy == "exact" else 0.0
+        times = [seconds - early for seconds in _times(job, rows)]
         width, height = job.cell
         command = _inputs(
             job.path,
@@ -178,7 +182,6 @@ def _inputs(path: str, times: list[float], accuracy: str, each: str, after: str)
     command = list(_QUIET)
     keyframe = [] if accuracy == "exact" else ["-noaccurate_seek", "-skip_frame", "nokey"]
     for seconds in times:
-        # -ss keeps what ends after the time given: half a frame early still means this frame.
         command += ["-threads", "1", *keyframe, "-ss", f"{seconds:.6f}", "-t", "1", "-i", path]
     graph = ""
     for number in range(len(times)):

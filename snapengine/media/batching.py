@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 
 from ..model.media import Keyframe
 from ..model.plan import Run, Target
@@ -26,6 +27,8 @@ BATCH_BYTES = 8 << 20
 _READ_ON_SECONDS = 3.0
 #: A stream that shows nothing in so many packets shows nothing.
 _MAX_HEAD_PACKETS = 4096
+#: Reordering reaches no farther than so many packets (H.264 and HEVC: 16 frames).
+_SHOWN_PACKETS = 18
 
 
 @dataclass(slots=True)
@@ -54,15 +57,34 @@ class Batch:
 
 
 @dataclass(slots=True)
+class _Neighbour:
+    """A keyframe that was read, the packet after it (in field-coded video its second field), and
+    the smallest pts above its own among the packets behind it: until then it is shown."""
+
+    packet: VideoPacket
+    pts: int
+    companion: VideoPacket | None = None
+    following: int | None = None
+
+    def see(self, packet: VideoPacket) -> None:
+        if self.companion is None:
+            self.companion = packet
+        if packet.pts is not None and packet.pts > self.pts and not packet.is_discard:
+            self.following = min(packet.pts, self.following or packet.pts)
+
+    def shown_at(self, pts: int) -> bool:
+        return self.pts <= pts and (self.following is None or pts < self.following)
+
+
+@dataclass(slots=True)
 class _Surroundings:
     """The keyframes around a place in the stream, as reading found them.
 
-    Each is a packet with the one that follows it, which in field-coded video is its second field.
     ``clock`` is the decode time up to which packets have been seen.
     """
 
-    before: tuple[VideoPacket, VideoPacket | None] | None = None
-    after: tuple[VideoPacket, VideoPacket | None] | None = None
+    before: _Neighbour | None = None
+    after: _Neighbour | None = None
     clock: int | None = None
     ended: bool = False
 
@@ -71,36 +93,35 @@ class _Surroundings:
         self.ended = False
 
     def add(self, packet: VideoPacket) -> None:
-        if self.after is not None and self.after[1] is None:
-            self.after = (self.after[0], packet)
-        elif self.before is not None and self.before[1] is None:
-            self.before = (self.before[0], packet)
+        for neighbour in (self.before, self.after):
+            if neighbour is not None:
+                neighbour.see(packet)
         if packet.is_keyframe and packet.pts is not None and not packet.is_discard:
+            found = _Neighbour(packet, packet.pts)
             if self.before is None:
-                self.before = (packet, None)
+                self.before = found
             else:
                 if self.after is not None:
                     self.before = self.after
-                self.after = (packet, None)
+                self.after = found
         stamp = packet.dts if packet.dts is not None else packet.pts
         if stamp is not None:
             self.clock = stamp
 
-    def covers(self, pts: int) -> bool:
+    def covers(self, pts: Fraction) -> bool:
         """Whether nothing that could still be read is nearer to ``pts``."""
-        if self.before is None or self.before[0].pts is None or self.before[0].pts > pts:
-            return self.ended and self.clock is not None
-        if self.after is not None and self.after[0].pts is not None:
-            if pts <= self.after[0].pts:
-                return self.after[1] is not None or self.ended
-            return self.ended
-        distance = pts - self.before[0].pts
-        return self.ended or (self.clock is not None and self.clock - pts > distance)
+        if self.ended:
+            return True
+        if self.before is None or self.before.pts > pts:
+            return False
+        if self.after is not None:
+            return pts <= self.after.pts and self.after.companion is not None
+        return self.clock is not None and self.clock - pts > pts - self.before.pts
 
-    def nearest(self, pts: int) -> tuple[VideoPacket, VideoPacket | None] | None:
-        sides = [s for s in (self.before, self.after) if s is not None and s[0].pts is not None]
-        # Equally near: the earlier one, as an index search would find it.
-        return min(sides, key=lambda s: abs((s[0].pts or 0) - pts), default=None)
+    def nearest(self, pts: Fraction) -> _Neighbour | None:
+        """The nearer keyframe; of two equally near the earlier, as an index would find it."""
+        sides = [side for side in (self.before, self.after) if side is not None]
+        return min(sides, key=lambda side: abs(side.pts - pts), default=None)
 
 
 class Batcher:
@@ -138,7 +159,7 @@ class Batcher:
                 # The index lied. Everything that is left finds its own way.
                 self._demuxer.index.distrust()
                 left = [target for rest in runs[number:] for target in rest.targets]
-                yield from self._search(sorted(left, key=lambda t: t.pts))
+                yield from self._search(sorted(left, key=lambda t: t.instant))
                 return
             if run.kind == "keyframe":
                 yield self._key_batch(run.keyframe, list(run.targets))
@@ -161,7 +182,7 @@ class Batcher:
 
     def earlier(self, targets: list[Target], attempt: int) -> Iterator[Batch]:
         """Batches for the same targets from further back: ``attempt`` 1, 2, ...; 0 rewinds."""
-        first = targets[0].pts
+        first = targets[0].wanted
         stamp = first
         if self._demuxer.index.complete:
             for _ in range(2**attempt - 1):
@@ -190,18 +211,38 @@ class Batcher:
                 return self._make_key_batch(packet, targets)
         return Batch(targets=targets, key_only=True)
 
-    def _make_key_batch(
-        self, packet: VideoPacket, targets: list[Target], companion: VideoPacket | None = None
-    ) -> Batch:
-        batch = Batch(targets=targets, key_only=True, items=[(packet, Action.WANT)])
+    def _make_key_batch(self, packet: VideoPacket, targets: list[Target]) -> Batch:
+        """A batch of the keyframe that was just read."""
+        if any(t.shown is None for t in targets):
+            targets = self._see_what_is_shown(packet, targets)
+        companion = None
         if self._demuxer.field_pairs:
-            follower = companion or self._demuxer.next()
-            if follower is not None:
-                batch.items.append((follower, Action.SEND))
-                if companion is None:
-                    self._demuxer.put_back([follower])
-        batch.bytes = sum(p.size for p, _ in batch.items)
-        return batch
+            companion = self._demuxer.next()
+            if companion is not None:
+                self._demuxer.put_back([companion])
+        return _lone_keyframe(packet, companion, targets)
+
+    def _see_what_is_shown(self, key: VideoPacket, targets: list[Target]) -> list[Target]:
+        """Read a few packets on, to tell for which targets the keyframe is the frame shown."""
+        if key.pts is None:
+            return targets
+        last = max(t.pts for t in targets)
+        following: int | None = None  # the smallest pts after the keyframe's
+        taken: list[VideoPacket] = []
+        while last >= key.pts and len(taken) < _SHOWN_PACKETS:
+            packet = self._demuxer.next()
+            if packet is None:
+                break
+            taken.append(packet)
+            if packet.pts is not None and packet.pts > key.pts and not packet.is_discard:
+                following = packet.pts if following is None else min(following, packet.pts)
+            if packet.dts is not None and packet.dts > (last if following is None else following):
+                break
+        self._demuxer.put_back(taken)
+        return [
+            replace(t, shown=key.pts <= t.pts and (following is None or t.pts < following))
+            for t in targets
+        ]
 
     def _scan_key(self, pts: int) -> VideoPacket | None:
         """Read on to the keyframe at ``pts``; ``None`` when it is passed or does not come."""
@@ -219,44 +260,47 @@ class Batcher:
         """
         exact = [t for t in targets if t.kind == "exact"]
         around = _Surroundings()
-        chosen: tuple[VideoPacket, VideoPacket | None] | None = None
+        chosen: _Neighbour | None = None
         sharing: list[Target] = []
         for target in targets:
             if target.kind == "exact":
                 continue
-            self._look_around(target.pts, around)
-            found = around.nearest(target.pts)
-            if found is None:
-                exact.append(replace(target, kind="exact"))
-                continue
-            same = chosen is not None and chosen[0].pts == found[0].pts
-            if target.kind == "tolerance" and (
-                abs((found[0].pts or 0) - target.pts) > target.tolerance
-                or (same and target.distinct)
+            self._look_around(target.instant, around)
+            found = around.nearest(target.instant)
+            same = found is not None and chosen is not None and chosen.pts == found.pts
+            if found is None or (
+                target.kind == "tolerance"
+                and (
+                    abs(found.pts - target.instant) > target.tolerance or (same and target.distinct)
+                )
             ):
                 exact.append(replace(target, kind="exact"))
                 continue
             if not same:
                 if chosen is not None:
-                    yield self._make_key_batch(chosen[0], sharing, chosen[1])
+                    yield self._neighbour_batch(chosen, sharing)
                 chosen, sharing = found, []
-            sharing.append(target)
+            sharing.append(replace(target, key=found.pts, shown=found.shown_at(target.pts)))
         if chosen is not None:
-            yield self._make_key_batch(chosen[0], sharing, chosen[1])
+            yield self._neighbour_batch(chosen, sharing)
         if exact:
-            yield from self._search_exact(sorted(exact, key=lambda t: t.pts))
+            yield from self._search_exact(sorted(exact, key=lambda t: t.instant))
 
-    def _look_around(self, pts: int, around: _Surroundings) -> None:
+    def _neighbour_batch(self, found: _Neighbour, targets: list[Target]) -> Batch:
+        companion = found.companion if self._demuxer.field_pairs else None
+        return _lone_keyframe(found.packet, companion, targets)
+
+    def _look_around(self, pts: Fraction, around: _Surroundings) -> None:
         """Read until the keyframes on both sides of ``pts`` are known, as far as they matter."""
         if around.covers(pts):
             return
         at, start = around.clock, around.before
-        known = start is not None and start[0].pts is not None and start[0].pts <= pts
+        known = start is not None and start.pts <= pts
         if known and at is not None and pts - at <= self._demuxer.ticks(_READ_ON_SECONDS):
             self._demuxer.stats.seeks_skipped += 1
         else:
             around.forget()
-            self._demuxer.seek_before(pts)
+            self._demuxer.seek_before(int(pts))
         while not around.covers(pts):
             packet = self._demuxer.next()
             if packet is None:
@@ -286,7 +330,7 @@ class Batcher:
         ``keep_all``: never start afresh at a later keyframe (it has proved not to be one).
         """
         selector: Selector[VideoPacket] = Selector(
-            [t.pts for t in targets],
+            [t.wanted for t in targets],
             field_pairs=self._demuxer.field_pairs,
             reliable=self._reliable,
         )
@@ -303,9 +347,9 @@ class Batcher:
                 if not packet.is_keyframe:
                     continue  # not decodable from here
                 started = True
-                if packet.pts is not None and packet.pts > remaining[0].pts and not keep_all:
+                if packet.pts is not None and packet.pts > remaining[0].wanted and not keep_all:
                     # The landing was late. Whatever the index said, step back.
-                    self._demuxer.seek_before(remaining[0].pts)
+                    self._demuxer.seek_before(remaining[0].wanted)
                     started = batch.from_start = self._demuxer.at_start
                     continue
             if not keep_all and selector.starts_afresh(packet):
@@ -347,3 +391,13 @@ class Batcher:
             if selector.held_bytes > BATCH_BYTES:
                 yield from selector.release()
         self._demuxer.keep(selector.unsent)
+
+
+def _lone_keyframe(
+    packet: VideoPacket, companion: VideoPacket | None, targets: list[Target]
+) -> Batch:
+    batch = Batch(targets=targets, key_only=True, items=[(packet, Action.WANT)])
+    if companion is not None:
+        batch.items.append((companion, Action.SEND))
+    batch.bytes = sum(p.size for p, _ in batch.items)
+    return batch

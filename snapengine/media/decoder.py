@@ -87,6 +87,13 @@ class Delivery:
     targets: list[Target]
     exact: bool
 
+    def answers(self, target: Target) -> bool:
+        """Whether this is certainly the frame a player shows at the target's instant."""
+        if target.key is None:
+            return self.exact
+        shown = target.pts == self.pts if target.shown is None else target.shown
+        return self.exact and shown
+
 
 class Decoder:
     """One codec context. Not thread-safe; reusable for any number of batches."""
@@ -265,7 +272,7 @@ class _Picker:
         if self._held is None:
             if self._from_start and not self._proved_only:
                 # Before the first frame the first frame is shown.
-                early = [t for t in self._open if t.pts < pts]
+                early = [t for t in self._open if t.wanted < pts]
                 if early:
                     self._open = self._open[len(early) :]
                     yield Delivery(frame, pts, early, True)
@@ -283,16 +290,16 @@ class _Picker:
         mine: list[Target] = []
         rest: list[Target] = []
         for target in self._open:
-            if before is not None and target.pts >= before:
+            if before is not None and target.wanted >= before:
                 rest.append(target)
-            elif target.pts >= pts:
+            elif target.wanted >= pts:
                 mine.append(target)
             # else: earlier than anything decoded; left to the caller
         self._open = rest
         if not mine:
             return
         lost = [w for w in self.wanted if w > pts and w not in self._seen]
-        proved = [t for t in mine if not any(w <= t.pts for w in lost)]
+        proved = [t for t in mine if not any(w <= t.wanted for w in lost)]
         doubtful = [t for t in mine if t not in proved]
         if proved:
             yield Delivery(frame, pts, proved, True)
@@ -306,6 +313,6 @@ class _Picker:
         if self._held is not None:
             for delivery in self._answer(None, errors):
                 pts = delivery.pts
-                if truncated and any(t.pts > pts for t in delivery.targets):
+                if truncated and any(t.wanted > pts for t in delivery.targets):
                     delivery.exact = False
                 yield delivery

@@ -160,15 +160,15 @@ class Demuxer:
         raise SeekFailed(f"{self.opened.reader.name}: cannot go back to the start", stage="decode")
 
     def prepare_index(self) -> None:
-        """Let the container load an index that it reads only when asked (Matroska cues)."""
+        """Let the container load what it reads only when asked (Matroska cues), once."""
         if self.index.wants_seek:
-            at_start = self.at_start
+            fresh = self.at_start and not self._ahead
             try:
-                self.seek(self.stream.start_time or 0)
-                self.at_start = at_start and not self._ahead
+                self.seek(self.start_time or 0)
+                self.at_start = fresh
             except SeekFailed:
-                pass  # then there is no index, and searching finds its own way
-            self.index.settle()
+                self.rewind()  # then there is no index, and searching finds its own way
+        self.index.settle()
 
     def ticks(self, seconds: float) -> int:
         return max(1, int(seconds / self.time_base))
@@ -193,14 +193,14 @@ class Demuxer:
 
     def last_stamp(self) -> tuple[int, int] | None:
         """(pts, duration) of the last frame in presentation order, by looking at the tail."""
-        end = self.index.last_stamp
+        last = self.index.last_key
         attempts: list[int] = []
-        if end is not None:
-            attempts.append(end)
+        if last is not None:
+            attempts.append(last.pts)
         else:
             guess = self.opened.container.duration
             if guess:
-                at = int(guess / 1_000_000 / self.time_base) + (self.stream.start_time or 0)
+                at = int(guess / 1_000_000 / self.time_base) + (self.start_time or 0)
                 attempts += [at - self.ticks(s) for s in (2.0, 10.0, 60.0)]
         for stamp in [*attempts, None]:
             try:

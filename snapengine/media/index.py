@@ -1,8 +1,9 @@
 """The container's own index as a :class:`~snapengine.model.media.KeyframeIndex`.
 
 Asked by search: ``av_index_search_timestamp`` is O(log n), walking 170,000 entries is not.
-What an entry's stamp means depends on the demuxer: dts in MP4/MOV, pts in Matroska's cues. The
-difference between the two at a keyframe is learned once from the first packet.
+What an entry's stamp means depends on the demuxer: dts in MP4/MOV, pts in Matroska's cues. In MP4
+the track's own composition offsets turn one into the other; they differ from keyframe to keyframe
+where GOPs are open.
 """
 
 from __future__ import annotations
@@ -10,12 +11,16 @@ from __future__ import annotations
 from av.index import IndexEntry
 
 from ..model.media import Keyframe
+from .isobmff import CompositionOffsets
 from .opener import OpenedContainer
 
 #: Demuxers that list every sample while opening.
 _FULL = {"mov", "mp4", "avi"}
 #: Demuxers whose entries are seek points stamped with pts, read at the first seek.
 _CUES = {"matroska", "webm"}
+#: Frames shown between a keyframe and a later instant are looked for among so many samples in
+#: decode order; reordering reaches no farther (H.264 and HEVC: 16 frames).
+_LOOK_AHEAD = 32
 
 
 class ContainerIndex:
@@ -23,14 +28,19 @@ class ContainerIndex:
 
     def __init__(self, opened: OpenedContainer) -> None:
         names = set(opened.format_name.split(","))
+        self._opened = opened
         self._entries = opened.stream.index_entries
         fragmented = opened.iso is not None and opened.iso.fragmented
         self._full = bool(names & _FULL) and not fragmented and len(self._entries) > 0
         self._cues = False
         #: cues are read by libavformat at the first seek; until :meth:`settle` they do not count
         self.wants_seek = bool(names & _CUES)
-        #: pts - stamp of a keyframe's entry, learned by the probe
-        self.offset = 0
+        self._offset = 0
+        self._least = 0  # the smallest pts - stamp of any entry
+        self._composition: CompositionOffsets | None = None
+        self._settled = False
+        #: what :meth:`learn` was told, for other containers over the same source
+        self.first_stamps: tuple[int, int] | None = None
 
     @property
     def complete(self) -> bool:
@@ -42,11 +52,33 @@ class ContainerIndex:
         """Whether every packet is listed, so that keyframe flags come from the same table."""
         return self._full
 
+    def learn(self, dts: int, pts: int) -> None:
+        """Tell the stamps of the stream's first packet."""
+        self.first_stamps = (dts, pts)
+        if self._full and dts == self._entries[0].timestamp:
+            self._offset = self._least = pts - dts
+
     def settle(self) -> None:
-        """Decide, right after the first seek, whether cues came. Later entries do not count: they
-        are only the keyframes that happened to be read."""
-        self._cues = self.wants_seek and len(self._entries) > 1
-        self.wants_seek = False
+        """Read what the header knows beyond the entries. Once, before the first plan.
+
+        For cues: call right after the first seek. Later entries do not count, they are only the
+        keyframes that happened to be read.
+        """
+        if self._settled:
+            return
+        self._settled = True
+        if self.wants_seek:
+            self._cues = len(self._entries) > 1
+            self.wants_seek = False
+        track = self._opened.iso_track
+        if not self._full or track is None:
+            return
+        offsets = track.composition_offsets(self._opened.source)
+        # An edit list that removes or repeats samples makes entry numbers differ from the track's.
+        if offsets is not None and offsets.ends[-1] == len(self._entries):
+            self._offset -= offsets[0]
+            self._composition = offsets
+            self._least = self._offset + int(offsets.offsets.min())
 
     def distrust(self) -> None:
         """The entries turned out not to be keyframes (cues of a careless muxer): search instead."""
@@ -63,37 +95,73 @@ class ContainerIndex:
         return self._entries[len(self._entries) - 1].timestamp if self._full else None
 
     @property
-    def last_stamp(self) -> int | None:
-        """Stamp of the last keyframe's entry."""
-        if not self.complete:
-            return None
-        found = self._entries.search_timestamp(1 << 62, backward=True)
-        return self._entries[found].timestamp if found >= 0 else None
+    def last_key(self) -> Keyframe | None:
+        """The last listed keyframe."""
+        return self.floor(1 << 61)
+
+    def _pts(self, number: int, entry: IndexEntry) -> int:
+        composition = 0 if self._composition is None else self._composition[number]
+        return entry.timestamp + self._offset + composition
+
+    def _key(self, stamp: int, *, backward: bool) -> int:
+        return self._entries.search_timestamp(stamp, backward=backward)
+
+    def _floor(self, pts: int) -> int:
+        """Number of the last keyframe entry with pts at or before ``pts``, or -1."""
+        # The keyframe wanted is this one at most; its composition offset may put it later.
+        number = self._key(pts - self._least, backward=True)
+        while number >= 0 and self._pts(number, self._entries[number]) > pts:
+            number = self._key(self._entries[number].timestamp - 1, backward=True)
+        return number
 
     def floor(self, pts: int) -> Keyframe | None:
         """The last listed keyframe at or before ``pts``."""
-        if not self.complete:
-            return None
-        return self._at(self._entries.search_timestamp(pts - self.offset, backward=True))
+        return self._at(self._floor(pts)) if self.complete else None
 
     def ceil(self, pts: int) -> Keyframe | None:
         """The first listed keyframe at or after ``pts``."""
         if not self.complete:
             return None
-        return self._at(self._entries.search_timestamp(pts - self.offset, backward=False))
+        number = self._floor(pts)
+        if number < 0:
+            return self._at(self._key(-(1 << 62), backward=False))
+        entry = self._entries[number]
+        if self._pts(number, entry) < pts:
+            number = self._key(entry.timestamp + 1, backward=False)
+        return self._at(number)
 
     def _at(self, number: int) -> Keyframe | None:
         if number < 0:
             return None
-        entry: IndexEntry = self._entries[number]
+        entry = self._entries[number]
         if not entry.is_keyframe:
             return None
         return Keyframe(
-            pts=entry.timestamp + self.offset,
+            pts=self._pts(number, entry),
             stamp=entry.timestamp,
             pos=entry.pos,
             size=entry.size or None,
         )
+
+    def shown_until(self, key: Keyframe, pts: int) -> bool | None:
+        """Whether ``key`` is still shown at ``pts``: no frame has a pts between.
+
+        ``None`` when the index does not list every frame.
+        """
+        if pts < key.pts:
+            return False
+        if not self._full:
+            return None
+        number = self._key(key.stamp, backward=True)
+        for other in range(number + 1, min(number + _LOOK_AHEAD, len(self._entries))):
+            entry = self._entries[other]
+            if entry.timestamp > pts:
+                break
+            if not entry.is_discard and key.pts < self._pts(other, entry) <= pts:
+                return False
+        else:
+            return number + _LOOK_AHEAD > len(self._entries)
+        return True
 
     def entries_between(self, start: int, stop: int) -> int | None:
         """How many packets lie from dts ``start`` to ``stop``; ``None`` without a full index."""
@@ -103,11 +171,11 @@ class ContainerIndex:
         last = self._entries.search_timestamp(stop, backward=True, any_frame=True)
         return last - first if first >= 0 and last >= 0 else None
 
-    def bytes_between(self, start: int, stop: int) -> int | None:
-        """Bytes of the packets shown from ``start`` up to and including ``stop`` (pts)."""
+    def bytes_between(self, key: Keyframe, stop: int) -> int | None:
+        """Bytes of the packets from ``key`` on that are decoded no later than ``stop`` (pts)."""
         if not self._full:
             return None
-        first = self._entries.search_timestamp(start - self.offset, backward=True, any_frame=True)
+        first = self._key(key.stamp, backward=True)
         last = self._entries.search_timestamp(stop, backward=True, any_frame=True)
         if first < 0 or last < first:
             return None

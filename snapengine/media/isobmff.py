@@ -12,6 +12,9 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..model.geometry import UPRIGHT, Orientation, orientation_of_matrix
 from ..sources.base import Source
 
@@ -29,17 +32,48 @@ class _Box:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VideoTrack:
+    """A video track: how to put it upright, and where its composition offsets lie (``ctts``)."""
+
+    orientation: Orientation
+    ctts: tuple[int, int] | None
+
+    def composition_offsets(self, source: Source) -> CompositionOffsets | None:
+        """pts - dts of every sample, run-length coded; ``None`` when all are shown as decoded."""
+        if self.ctts is None:
+            return None
+        start, end = self.ctts
+        data = source.read_at(start, end - start)
+        (count,) = struct.unpack_from(">I", data, 4)
+        table = np.frombuffer(data, ">u4", min(count, (len(data) - 8) // 8) * 2, 8).reshape(-1, 2)
+        return CompositionOffsets(
+            np.cumsum(table[:, 0], dtype=np.int64), table[:, 1].astype(">u4").view(">i4")
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CompositionOffsets:
+    """``offsets[i]`` holds for the samples before number ``ends[i]``; ticks of the track."""
+
+    ends: NDArray[np.int64]
+    offsets: NDArray[np.int32]
+
+    def __getitem__(self, sample: int) -> int:
+        run = int(np.searchsorted(self.ends, sample, side="right"))
+        return int(self.offsets[run]) if run < len(self.offsets) else 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IsoHeader:
     """What the walk found.
 
-    ``patches`` hide the tracks that are not video: (offset, bytes) pairs. ``orientations`` has one
-    entry per video track in file order. ``fragmented``: samples lie in ``moof`` boxes, so the
+    ``patches`` hide the tracks that are not video: (offset, bytes) pairs. ``tracks`` are the video
+    tracks in file order. ``fragmented``: samples lie in ``moof`` boxes, so the
     index after opening lists only what has been seen.
     """
 
     patches: tuple[tuple[int, bytes], ...]
-    orientations: tuple[Orientation, ...]
-    track_numbers: tuple[int, ...]
+    tracks: tuple[VideoTrack, ...]
     fragmented: bool
 
 
@@ -88,11 +122,9 @@ def _find(source: Source, parent: _Box, *path: bytes) -> _Box | None:
 
 def _read_moov(source: Source, moov: _Box) -> IsoHeader:
     patches: list[tuple[int, bytes]] = []
-    orientations: list[Orientation] = []
-    numbers: list[int] = []
+    tracks: list[VideoTrack] = []
     movie: tuple[int, ...] | None = None
     fragmented = False
-    number = 0
     for box in _boxes(source, moov.body, moov.end):
         if box.kind == b"mvex":
             fragmented = True
@@ -109,18 +141,21 @@ def _read_moov(source: Source, moov: _Box) -> IsoHeader:
                 if header is not None:
                     version = source.read_at(header.body, 1)
                     matrix = _matrix(source, header.body + (52 if version == b"\x01" else 40))
-                orientations.append(_combine(matrix, movie))
-                numbers.append(number)
+                ctts = _find(source, box, b"mdia", b"minf", b"stbl", b"ctts")
+                tracks.append(
+                    VideoTrack(
+                        orientation=_combine(matrix, movie),
+                        ctts=(ctts.body, ctts.end) if ctts else None,
+                    )
+                )
             elif kind:
                 patches.append((box.start + 4, b"free"))
-            number += 1
-    if fragmented or not orientations:
+    if fragmented or not tracks:
         # Fragments name tracks by id; a hidden one would read as damage.
         patches = []
     return IsoHeader(
         patches=tuple(patches),
-        orientations=tuple(orientations),
-        track_numbers=tuple(numbers),
+        tracks=tuple(tracks),
         fragmented=fragmented,
     )
 

@@ -13,7 +13,7 @@ from av.video.stream import VideoStream
 from ..errors import InvalidOption, NoVideoStream, SourceDenied, UnrecognizedContainer
 from ..errors import UnsupportedCodec as _UnsupportedCodec
 from ..sources.base import Source, SourceReader
-from .isobmff import IsoHeader, read_header
+from .isobmff import IsoHeader, VideoTrack, read_header
 from .native_errors import translating
 
 #: Demuxers that fetch other files, devices or hosts named inside the data.
@@ -33,6 +33,15 @@ class OpenedContainer:
     reader: SourceReader
     iso: IsoHeader | None
     video_streams: tuple[VideoStream, ...]
+    source: Source
+
+    @property
+    def iso_track(self) -> VideoTrack | None:
+        """The chosen stream's track as the header walk found it."""
+        number = self.video_streams.index(self.stream)
+        tracks = self.iso.tracks if self.iso is not None else ()
+        # Attached pictures are not tracks, so the n-th video stream is the n-th video track.
+        return tracks[number] if number < len(tracks) else None
 
     @property
     def format_name(self) -> str:
@@ -90,7 +99,7 @@ def open_container(source: Source, on_read: Any, stream: int | None) -> OpenedCo
     except BaseException:
         container.close()
         raise
-    return OpenedContainer(container, chosen, reader, iso, videos)
+    return OpenedContainer(container, chosen, reader, iso, videos, source)
 
 
 def _refuse_other_files(url: str, *_: object) -> NoReturn:

@@ -83,12 +83,8 @@ def probe(
 
 
 def _orientation(opened: OpenedContainer) -> Orientation:
-    if opened.iso is not None and opened.iso.orientations:
-        number = [s.index for s in opened.video_streams].index(opened.stream.index)
-        # Attached pictures are not tracks, so the n-th video stream is the n-th video track.
-        if number < len(opened.iso.orientations):
-            return opened.iso.orientations[number]
-    return UPRIGHT
+    track = opened.iso_track
+    return UPRIGHT if track is None else track.orientation
 
 
 def find_start(demuxer: Demuxer, parameters: CodecParameters) -> int:
@@ -102,8 +98,8 @@ def find_start(demuxer: Demuxer, parameters: CodecParameters) -> int:
     if first is None:
         raise CorruptMedia("no video packet could be read", stage="probe")
     assert first.pts is not None
-    if demuxer.index.first_stamp is not None and first.dts is not None and first.is_keyframe:
-        demuxer.index.offset = first.pts - first.dts
+    if first.dts is not None:
+        demuxer.index.learn(first.dts, first.pts)
     if first.is_keyframe and first.pts == (first.pts if stream_start is None else stream_start):
         return first.pts
     decoder = Decoder(parameters)

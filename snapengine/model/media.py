@@ -95,6 +95,10 @@ class KeyframeIndex(Protocol):
         """The first keyframe with ``pts`` at or after this, ``None`` after the last."""
         ...
 
-    def bytes_between(self, start: int, stop: int) -> int | None:
-        """Bytes of the packets from ``start`` to ``stop`` (pts), estimated; ``None`` if unknown."""
+    def shown_until(self, key: Keyframe, pts: int) -> bool | None:
+        """Whether ``key`` is the frame shown at ``pts``; ``None`` if the index cannot tell."""
+        ...
+
+    def bytes_between(self, key: Keyframe, stop: int) -> int | None:
+        """Bytes of the packets from ``key`` to ``stop`` (pts), estimated; ``None`` if unknown."""
         ...

@@ -13,19 +13,29 @@ from .media import Keyframe
 class Target:
     """One instant that wants a frame.
 
-    ``pts``: the instant in stream ticks, rounded down. ``requests``: which of the caller's
+    ``instant`` is exact, in stream ticks; ``pts`` the same rounded down: the frame shown is the one
+    with the largest stamp at or before it. ``requests``: which of the caller's
     pictures this answers; equal instants share one target. ``kind``: ``exact`` wants the frame
     shown at ``pts``; ``keyframe`` the keyframe nearest to it; ``tolerance`` the nearest keyframe if
     at most ``tolerance`` ticks away, else the frame shown - for containers without an index, where
     only execution can tell. ``distinct``: a keyframe that already answered the target before does
-    not count as near.
+    not count as near. Where a keyframe was chosen ``key`` is its pts, and ``shown`` says whether it
+    is also the frame shown at the instant (``None``: the index cannot tell).
     """
 
     pts: int
     requests: tuple[int, ...]
+    instant: Fraction = Fraction(0)
     kind: Literal["exact", "keyframe", "tolerance"] = "exact"
-    tolerance: int = 0
+    tolerance: Fraction = Fraction(0)
     distinct: bool = False
+    key: int | None = None
+    shown: bool | None = None
+
+    @property
+    def wanted(self) -> int:
+        """The instant whose frame is to be decoded: the chosen keyframe's own, if there is one."""
+        return self.pts if self.key is None else self.key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

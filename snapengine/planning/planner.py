@@ -39,21 +39,28 @@ def make_plan(
     ``distinct``: under a tolerance, two targets never share a keyframe while decoding on would give
     the second another frame.
     """
-    by_pts: dict[int, list[int]] = {}
-    for number, seconds in enumerate(requested):
-        pts = clock.start_pts + max(0, to_pts(seconds, clock.time_base))
-        by_pts.setdefault(pts, []).append(number)
-    tolerance = int(accuracy / clock.time_base) if isinstance(accuracy, Fraction) else 0
     kind = accuracy if isinstance(accuracy, str) else "tolerance"
+    tolerance = accuracy / clock.time_base if isinstance(accuracy, Fraction) else Fraction(0)
+    merged: dict[tuple[int, Fraction | None], list[int]] = {}
+    instants: dict[tuple[int, Fraction | None], Fraction] = {}
+    for number, seconds in enumerate(requested):
+        seconds = max(Fraction(0), seconds)
+        pts = clock.start_pts + to_pts(seconds, clock.time_base)
+        instant = max(Fraction(pts), clock.start_pts + seconds / clock.time_base)
+        # Within one tick the frame shown is the same, the nearest keyframe need not be.
+        same = (pts, None if kind == "exact" else instant)
+        merged.setdefault(same, []).append(number)
+        instants[same] = instant
     targets = [
         Target(
-            pts=pts,
-            requests=tuple(by_pts[pts]),
+            pts=same[0],
+            instant=instants[same],
+            requests=tuple(merged[same]),
             kind=kind,  # type: ignore[arg-type]
             tolerance=tolerance,
             distinct=distinct,
         )
-        for pts in sorted(by_pts)
+        for same in sorted(merged, key=lambda s: instants[s])
     ]
     if index.complete:
         runs = _indexed(targets, index, clock)
@@ -83,7 +90,6 @@ def _search(targets: list[Target], clock: StreamClock) -> Run:
 
 
 def _indexed(targets: list[Target], index: KeyframeIndex, clock: StreamClock) -> list[Run]:
-    #: (start of decoding, its targets); targets that want the keyframe itself have its pts
     groups: list[tuple[Keyframe, list[Target]]] = []
     used: int | None = None  # pts of the keyframe the previous target was answered with
     for target in targets:
@@ -93,28 +99,28 @@ def _indexed(targets: list[Target], index: KeyframeIndex, clock: StreamClock) ->
             floor = index.ceil(target.pts)
             if floor is None:
                 return [_search(targets, clock)]
-            target = replace(target, kind="exact", pts=max(target.pts, clock.start_pts))
-            _append(groups, floor, target)
+            _append(groups, floor, replace(target, kind="exact"))
             used = None
             continue
         if target.kind == "exact":
             _append(groups, floor, target)
             continue
         nearest = floor
-        ceil = index.ceil(target.pts)
-        if ceil is not None and ceil.pts - target.pts < target.pts - floor.pts:
+        ceil = index.ceil(target.pts + 1)
+        if ceil is not None and ceil.pts - target.instant < target.instant - floor.pts:
             nearest = ceil
-        near = abs(nearest.pts - target.pts)
+        near = abs(nearest.pts - target.instant)
         if target.kind == "keyframe" or (
             near <= target.tolerance and not (target.distinct and nearest.pts == used)
         ):
             used = nearest.pts
-            _append(groups, nearest, replace(target, kind="keyframe", pts=nearest.pts))
+            shown = index.shown_until(nearest, target.pts)
+            _append(groups, nearest, replace(target, key=nearest.pts, shown=shown))
         else:
             used = None
             _append(groups, floor, replace(target, kind="exact"))
     groups.sort(key=lambda g: g[0].stamp)
-    return [_run(key, _merged(members), index, clock) for key, members in groups]
+    return [_run(key, members, index, clock) for key, members in groups]
 
 
 def _append(groups: list[tuple[Keyframe, list[Target]]], key: Keyframe, target: Target) -> None:
@@ -127,21 +133,9 @@ def _append(groups: list[tuple[Keyframe, list[Target]]], key: Keyframe, target: 
     groups.append((key, [target]))
 
 
-def _merged(members: list[Target]) -> list[Target]:
-    """Sorted, with targets of equal pts and kind made one."""
-    merged: dict[int, Target] = {}
-    for target in members:
-        known = merged.get(target.pts)
-        if known is not None:
-            requests = known.requests + target.requests
-            kind = known.kind if known.kind == target.kind else "exact"
-            target = replace(target, requests=requests, kind=kind)
-        merged[target.pts] = target
-    return [merged[pts] for pts in sorted(merged)]
-
-
 def _run(key: Keyframe, targets: list[Target], index: KeyframeIndex, clock: StreamClock) -> Run:
-    if all(t.kind == "keyframe" for t in targets):
+    targets.sort(key=lambda t: t.wanted)
+    if all(t.key is not None for t in targets):
         return Run(
             kind="keyframe",
             keyframe=key,
@@ -150,7 +144,7 @@ def _run(key: Keyframe, targets: list[Target], index: KeyframeIndex, clock: Stre
             frames=1,
             bytes=key.size,
         )
-    last = targets[-1].pts
+    last = max(t.wanted for t in targets)
     packets = max(1, (last - key.pts) // max(1, clock.frame) + 1)
     return Run(
         kind="exact",
@@ -158,5 +152,5 @@ def _run(key: Keyframe, targets: list[Target], index: KeyframeIndex, clock: Stre
         targets=tuple(targets),
         packets=packets,
         frames=packets,
-        bytes=index.bytes_between(key.pts, last),
+        bytes=index.bytes_between(key, last),
     )
