@@ -112,7 +112,8 @@ class Video:
         self._open_stats = RunStats()
         demuxer = self._open_demuxer(self._open_stats)
         try:
-            self._parameters = CodecParameters.of(demuxer.stream)
+            demuxer.peek_first()
+            self._parameters = CodecParameters.of(demuxer.stream, rebuilds_pts=demuxer.rebuilds_pts)
             self._info = probe(demuxer.opened, demuxer, self._parameters, limits)
         except BaseException:
             demuxer.close()

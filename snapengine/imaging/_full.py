@@ -90,17 +90,17 @@ def _weights(values: tuple[float, ...]) -> Any:
 
 @lru_cache(maxsize=32)
 def _jfif_table(format: PixelFormat, range: str, matrix: str) -> tuple[Any, int, int]:
-    """Chroma matrix, luma gain in 2**-14, luma offset in 2**-6 with half a step for rounding."""
+    """Chroma matrix, luma gain in 2**-15, luma offset in 2**-7 with half a step for rounding."""
     a, b = colour.to_jfif(format, range, matrix)
     table = np.array([a[1, 1], a[1, 2], b[1], a[2, 1], a[2, 2], b[2], a[0, 1], a[0, 2]], np.float32)
     table[np.abs(table) < 1e-6] = 0.0  # dust: the kernel skips what is exactly zero
     # The kernel takes the shade from chroma around its middle, 128.
     offset = b[0] + 128 * (a[0, 1] + a[0, 2])
-    return table, round(a[0, 0] * (1 << 14)), round(offset * 64) + 32
+    return table, round(a[0, 0] * (1 << 15)), round(offset * 128) + 64
 
 
 @lru_cache(maxsize=32)
 def _rgb_table(format: PixelFormat, range: str, matrix: str) -> tuple[Any, int]:
-    """Chroma to R, G, B with offsets, float32 [9], and the luma gain in 2**-13."""
+    """Chroma to R, G, B with offsets, float32 [9], and the luma gain in 2**-14."""
     a, b = colour.to_rgb(format, range, matrix)
-    return np.column_stack([a[:, 1:], b]).astype(np.float32).reshape(-1), round(a[0, 0] * (1 << 13))
+    return np.column_stack([a[:, 1:], b]).astype(np.float32).reshape(-1), round(a[0, 0] * (1 << 14))

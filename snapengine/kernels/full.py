@@ -43,14 +43,15 @@ def jfif_420(
     1), Cr' from (Cb, Cr, 1), and what (Cb, Cr) add to luma, in JFIF codes. ``site`` [4]: weights of
     chroma samples i - 1 to i + 2 for target sample i. ``ring`` [3 * width + chroma width] is
     scratch.
-    Units: ``gain`` is the luma gain in 2**-14, ``offset`` its offset in 2**-6 with half a step for
-    rounding. Luma is within 1/32 of a step of the exact value before its one rounding.
+    Units: ``gain`` is the luma gain in 2**-15, ``offset`` its offset in 2**-7 with half a step for
+    rounding. Luma is within 1/64 of a step of the exact value before its one rounding. What chroma
+    adds must stay within 64 steps, which it does for every matrix.
     Ownership: writes the three targets and ``ring``. Threads: any; ``ring`` belongs to one call.
     """
     half_up = np.float32(0.5)
     low, high = np.float32(0), np.float32(255)
-    # Shades are kept in 2**-6; lifted, they are positive, so that truncation rounds them properly.
-    fine, lift, down = np.float32(64), np.float32(8192.5), np.int32(8192)
+    # Shades are kept in 2**-7; lifted, they are positive, so that truncation rounds them properly.
+    fine, lift, down = np.float32(128), np.float32(8192.5), np.int32(8192)
     cb_cb, cb_cr, cb_add = matrix[0], matrix[1], matrix[2] + half_up
     cr_cb, cr_cr, cr_add = matrix[3], matrix[4], matrix[5] + half_up
     y_cb, y_cr = matrix[6] * fine, matrix[7] * fine
@@ -59,6 +60,8 @@ def jfif_420(
     shaded = y_cb != low or y_cr != low
     mid = np.float32(128)
     factor, add = np.uint32(gain), np.int16(offset)
+    # 0 and 255 and a bit, moved down by 2**14: so the whole range of 16 bits is used.
+    bottom, top = np.int16(-16384), np.int16(16383)
     cw, ch = (width + 1) >> 1, (height + 1) >> 1
     shade = ring[3 * width : 3 * width + cw]
 
@@ -131,17 +134,17 @@ def jfif_420(
             out = y_dst[j * y_dst_stride : j * y_dst_stride + width]
             if not shaded:
                 for x in range(width):
-                    t = np.int16((np.uint32(np.uint32(row[x]) << 8) * factor + 32768) >> 16)
-                    t = np.int16(t + add)
-                    out[x] = np.uint8(min(max(t, np.int16(0)), np.int16(16383)) >> 6)
+                    t = np.int32((np.uint32(np.uint32(row[x]) << 8) * factor + 32768) >> 16)
+                    t = np.int16(np.int16(t - 16384) + add)
+                    out[x] = np.uint8(np.int16(min(max(t, bottom), top) + 16384) >> 7)
                 continue
             a = ring[(near % 3) * width : (near % 3 + 1) * width]
             c = ring[(far % 3) * width : (far % 3 + 1) * width]
             for x in range(width):
-                t = np.int16((np.uint32(np.uint32(row[x]) << 8) * factor + 32768) >> 16)
+                t = np.int32((np.uint32(np.uint32(row[x]) << 8) * factor + 32768) >> 16)
                 d = np.int16(np.int16(int(a[x]) * 3 + int(c[x]) + 2) >> 2)
-                t = np.int16(np.int16(t + add) + d)
-                out[x] = np.uint8(min(max(t, np.int16(0)), np.int16(16383)) >> 6)
+                t = np.int16(np.int16(np.int16(t - 16384) + add) + d)
+                out[x] = np.uint8(np.int16(min(max(t, bottom), top) + 16384) >> 7)
 
 
 @kernel(
@@ -175,14 +178,13 @@ def rgb_full(
     ``down`` [4]: weights of chroma samples (i - 1, i) for an even luma position 2i and of
     (i, i + 1) for an odd one. ``line`` [3 * (chroma width + 2)] and ``adds`` [3 * width] are
     scratch.
-    Units: ``matrix`` in RGB steps, ``gain`` (of luma) in 2**-13 of one. Within 1/32 of a step of
+    Units: ``matrix`` in RGB steps, ``gain`` (of luma) in 2**-14 of one. Within 1/50 of a step of
     the exact value before the one rounding.
     Ownership: writes ``dst``, ``line``, ``adds``. Threads: any; scratch belongs to one call.
     """
-    # What chroma adds is kept in 2**-5 steps, lifted by 2**14 to be positive, which luma takes off.
-    fine = np.float32(32)
-    # Half a unit to round on truncation, half a step (16 units) for the final rounding.
-    lift = np.float32(16384 + 16 + 0.5)
+    # What chroma adds is kept in 2**-6 steps. Lifted by 2**15 it is positive, so that truncation
+    # rounds it; half a unit for that, half a step (32 units) for the final rounding.
+    fine, lift, drop = np.float32(64), np.float32(32768 + 32 + 0.5), np.int32(32768)
     red_u, red_v, red_1 = matrix[0] * fine, matrix[1] * fine, matrix[2] * fine + lift
     green_u, green_v, green_1 = matrix[3] * fine, matrix[4] * fine, matrix[5] * fine + lift
     blue_u, blue_v, blue_1 = matrix[6] * fine, matrix[7] * fine, matrix[8] * fine + lift
@@ -191,8 +193,8 @@ def rgb_full(
     ch = (height + half_y) >> half_y
     span = cw + 2
     e0, e1, o0, o1 = across[0], across[1], across[2], across[3]
-    top = np.int16(8191)
-    zero = np.int16(0)
+    # 0 and 255 and a bit, moved down by 2**13: sums reach from -420 to 460 steps, which just fits.
+    bottom, top = np.int16(-8192), np.int16(8191)
     for j in range(height):
         if half_y == 1:
             i = j >> 1
@@ -219,15 +221,15 @@ def rgb_full(
             add = adds[c * width : (c + 1) * width]
             if half_x == 0:
                 for x in range(width):
-                    add[x] = np.int16(np.int32(wide[x + 1]))
+                    add[x] = np.int16(np.int32(wide[x + 1]) - drop)
                 continue
             wide[0] = wide[1]
             wide[cw + 1] = wide[cw]
             for x in range(width >> 1):
-                add[2 * x] = np.int16(np.int32(e0 * wide[x] + e1 * wide[x + 1]))
-                add[2 * x + 1] = np.int16(np.int32(o0 * wide[x + 1] + o1 * wide[x + 2]))
+                add[2 * x] = np.int16(np.int32(e0 * wide[x] + e1 * wide[x + 1]) - drop)
+                add[2 * x + 1] = np.int16(np.int32(o0 * wide[x + 1] + o1 * wide[x + 2]) - drop)
             if width & 1:
-                add[width - 1] = np.int16(np.int32(e0 * wide[cw - 1] + e1 * wide[cw]))
+                add[width - 1] = np.int16(np.int32(e0 * wide[cw - 1] + e1 * wide[cw]) - drop)
         add_r = adds[:width]
         add_g = adds[width : 2 * width]
         add_b = adds[2 * width : 3 * width]
@@ -235,7 +237,13 @@ def rgb_full(
         out = dst[j * dst_stride : j * dst_stride + 3 * width]
         for x in range(width):
             t = np.int16((np.uint32(np.uint32(row[x]) << 8) * factor + 32768) >> 16)
-            t = np.int16(t - 16384)
-            out[3 * x] = np.uint8(min(max(np.int16(t + add_r[x]), zero), top) >> 5)
-            out[3 * x + 1] = np.uint8(min(max(np.int16(t + add_g[x]), zero), top) >> 5)
-            out[3 * x + 2] = np.uint8(min(max(np.int16(t + add_b[x]), zero), top) >> 5)
+            t = np.int16(t - 8192)
+            out[3 * x] = np.uint8(
+                np.int16(min(max(np.int16(t + add_r[x]), bottom), top) + 8192) >> 6
+            )
+            out[3 * x + 1] = np.uint8(
+                np.int16(min(max(np.int16(t + add_g[x]), bottom), top) + 8192) >> 6
+            )
+            out[3 * x + 2] = np.uint8(
+                np.int16(min(max(np.int16(t + add_b[x]), bottom), top) + 8192) >> 6
+            )

@@ -332,7 +332,7 @@ class Batcher:
         selector: Selector[VideoPacket] = Selector(
             [t.wanted for t in targets],
             field_pairs=self._demuxer.field_pairs,
-            reliable=self._reliable,
+            reliable=self._reliable and not self._demuxer.rebuilds_pts,
         )
         remaining = targets
         batch = Batch(targets=remaining, from_start=self._demuxer.at_start, reliable=self._reliable)
@@ -352,6 +352,7 @@ class Batcher:
                     self._demuxer.seek_before(remaining[0].wanted)
                     started = batch.from_start = self._demuxer.at_start
                     continue
+            self._collect(batch, selector.approach(packet))
             if not keep_all and selector.starts_afresh(packet):
                 sent = selector.sent
                 answered = len(selector.restart())

@@ -6,6 +6,7 @@ work on one opened file. Which frame answers which target is decided by the fram
 
 from __future__ import annotations
 
+import heapq
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -47,9 +48,11 @@ class CodecParameters:
     field_order: int
     time_base: Fraction
     sample_aspect_ratio: Fraction | None
+    rebuilds_pts: bool = False
 
     @classmethod
-    def of(cls, stream: VideoStream) -> CodecParameters:
+    def of(cls, stream: VideoStream, *, rebuilds_pts: bool = False) -> CodecParameters:
+        """Those of a stream. ``rebuilds_pts``: its packets are stamped in decode order only."""
         context = stream.codec_context
         assert stream.time_base is not None
         return cls(
@@ -71,6 +74,7 @@ class CodecParameters:
             field_order=context.field_order,
             time_base=stream.time_base,
             sample_aspect_ratio=context.sample_aspect_ratio,
+            rebuilds_pts=rebuilds_pts,
         )
 
 
@@ -178,6 +182,7 @@ class Decoder:
             proved_only=skip,
             from_start=batch.from_start,
             key_only=batch.key_only,
+            rebuilds_pts=self.parameters.rebuilds_pts,
         )
         errors = 0
         drained = False
@@ -187,6 +192,8 @@ class Decoder:
                     return
                 if action is Action.WANT and packet.pts is not None:
                     picker.wanted.append(packet.pts)
+                if packet.dts is not None:
+                    picker.sent(packet.dts)
                 errors += packet.is_corrupt
                 passing = skip and action is Action.SKIP
                 self._pass_over(passing)
@@ -242,7 +249,13 @@ class _Picker:
     """
 
     def __init__(
-        self, targets: list[Target], *, proved_only: bool, from_start: bool, key_only: bool
+        self,
+        targets: list[Target],
+        *,
+        proved_only: bool,
+        from_start: bool,
+        key_only: bool,
+        rebuilds_pts: bool,
     ) -> None:
         self._open = list(targets)
         self._key_only = key_only
@@ -250,6 +263,8 @@ class _Picker:
         self._from_start = from_start
         self._held: tuple[VideoFrame, int] | None = None
         self._seen: set[int] = set()
+        #: stamps of decode order not yet given to a frame, when there are no others
+        self._stamps: list[int] | None = [] if rebuilds_pts else None
         #: pts of packets whose frames were asked for, as far as they have been sent
         self.wanted: list[int] = []
 
@@ -257,8 +272,16 @@ class _Picker:
     def satisfied(self) -> bool:
         return not self._open
 
+    def sent(self, dts: int) -> None:
+        """A packet was given to the decoder."""
+        if self._stamps is not None:
+            heapq.heappush(self._stamps, dts)
+
     def take(self, frame: VideoFrame, errors: int) -> Iterator[Delivery]:
         pts = frame.pts if frame.pts is not None else frame.dts
+        if self._stamps:
+            # Reordering permutes frames, never instants: the k-th frame shown has the k-th stamp.
+            pts = heapq.heappop(self._stamps)
         if pts is None:
             return
         if self._key_only:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import av.error
@@ -61,6 +62,11 @@ class Demuxer:
         #: AVFieldOrder: 0 unknown, 1 progressive, above: interlaced. Two packets may be one frame.
         self.field_pairs = self.stream.codec_context.field_order > 1
         self._container = opened.container
+        #: AVI stamps only the order of decoding, elementary streams nothing; then pts is dts, and the
+        #: decoder gives the k-th frame shown the k-th stamp
+        self.rebuilds_pts = opened.rebuilds_pts
+        self._ordinal = 0
+        self._stampless: bool | None = None
         self._limits = limits
         self._guard = guard
         self._packets: Iterator[VideoPacket] | None = None
@@ -103,10 +109,25 @@ class Demuxer:
                 self._ended = True  # PyAV ends with one empty packet per stream
                 return None
             self.stats.packets_read += 1
+            self._stamp(packet)
             self._check()
         if packet.dts is not None:
             self._clock = packet.dts
         return packet
+
+    def _stamp(self, packet: VideoPacket) -> None:
+        """Give a packet of an unstamped stream its place in the order of decoding."""
+        if self._stampless is None:
+            self._stampless = packet.dts is None and packet.pts is None
+            self.rebuilds_pts |= self._stampless
+        if self._stampless:
+            rate = self.stream.guessed_rate or Fraction(25)
+            length = packet.duration or max(1, int(1 / Fraction(rate) / self.time_base))
+            packet.dts = self._ordinal * length
+            packet.duration = length
+            self._ordinal += 1
+        if self.rebuilds_pts:
+            packet.pts = packet.dts
 
     def _check(self) -> None:
         allowed = self._limits.max_packets
@@ -133,7 +154,13 @@ class Demuxer:
         self.stats.seeks += 1
         began = time.perf_counter()
         try:
-            self._container.seek(stamp, stream=self.stream, backward=True)
+            if self._stampless:
+                # Only the beginning can be found again without reading everything before it.
+                self._container.seek(0, stream=self.stream, unsupported_byte_offset=True)
+                self._ordinal = 0
+                self.at_start = True
+            else:
+                self._container.seek(stamp, stream=self.stream, backward=True)
         except av.error.FFmpegError as exc:
             raise SeekFailed(
                 f"{self.opened.reader.name}: cannot seek to {stamp} x {self.time_base} s",

@@ -11,6 +11,7 @@ from __future__ import annotations
 from av.index import IndexEntry
 
 from ..model.media import Keyframe
+from .ebml import has_cues
 from .isobmff import CompositionOffsets
 from .opener import OpenedContainer
 
@@ -31,10 +32,12 @@ class ContainerIndex:
         self._opened = opened
         self._entries = opened.stream.index_entries
         fragmented = opened.iso is not None and opened.iso.fragmented
-        self._full = bool(names & _FULL) and not fragmented and len(self._entries) > 0
+        # AVI does not tell how far a keyframe's pts lies behind its dts.
+        unknown = "avi" in names and opened.stream.codec_context.reorder_depth > 0
+        self._full = bool(names & _FULL) and not (fragmented or unknown or not len(self._entries))
         self._cues = False
         #: cues are read by libavformat at the first seek; until :meth:`settle` they do not count
-        self.wants_seek = bool(names & _CUES)
+        self.wants_seek = bool(names & _CUES) and has_cues(opened.source)
         self._offset = 0
         self._least = 0  # the smallest pts - stamp of any entry
         self._composition: CompositionOffsets | None = None
@@ -53,10 +56,9 @@ class ContainerIndex:
         return self._full
 
     def learn(self, dts: int, pts: int) -> None:
-        """Tell the stamps of the stream's first packet."""
+        """Tell the stamps of one packet near the start of the stream."""
         self.first_stamps = (dts, pts)
-        if self._full and dts == self._entries[0].timestamp:
-            self._offset = self._least = pts - dts
+        self._offset = self._least = pts - dts if self._full else 0
 
     def settle(self) -> None:
         """Read what the header knows beyond the entries. Once, before the first plan.
@@ -76,7 +78,9 @@ class ContainerIndex:
         offsets = track.composition_offsets(self._opened.source)
         # An edit list that removes or repeats samples makes entry numbers differ from the track's.
         if offsets is not None and offsets.ends[-1] == len(self._entries):
-            self._offset -= offsets[0]
+            dts = self.first_stamps[0] if self.first_stamps else self._entries[0].timestamp
+            number = self._entries.search_timestamp(dts, backward=True, any_frame=True)
+            self._offset -= offsets[max(0, number)]
             self._composition = offsets
             self._least = self._offset + int(offsets.offsets.min())
 
@@ -141,6 +145,7 @@ class ContainerIndex:
             stamp=entry.timestamp,
             pos=entry.pos,
             size=entry.size or None,
+            shown=not entry.is_discard,
         )
 
     def shown_until(self, key: Keyframe, pts: int) -> bool | None:

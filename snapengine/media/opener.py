@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import av
+from av.container import Flags as ContainerFlags
 from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
@@ -34,6 +35,14 @@ class OpenedContainer:
     iso: IsoHeader | None
     video_streams: tuple[VideoStream, ...]
     source: Source
+
+    @property
+    def rebuilds_pts(self) -> bool:
+        """Whether packets carry no usable pts: H.264 and HEVC in AVI, where B-frames are reordered
+        but only decode order is stamped."""
+        context = self.stream.codec_context
+        reordered = context.codec.canonical_name in ("h264", "hevc") and context.reorder_depth > 0
+        return self.format_name == "avi" and reordered
 
     @property
     def iso_track(self) -> VideoTrack | None:
@@ -99,7 +108,11 @@ def open_container(source: Source, on_read: Any, stream: int | None) -> OpenedCo
     except BaseException:
         container.close()
         raise
-    return OpenedContainer(container, chosen, reader, iso, videos, source)
+    opened = OpenedContainer(container, chosen, reader, iso, videos, source)
+    if opened.rebuilds_pts:
+        # What libavformat would generate for them runs backwards.
+        container.flags = int(container.flags) & ~int(ContainerFlags.gen_pts.value)
+    return opened
 
 
 def _refuse_other_files(url: str, *_: object) -> NoReturn:

@@ -77,10 +77,34 @@ class Selector(Generic[P]):
         self._companion = False
         self.held_bytes = 0
 
+    def approach(self, packet: P) -> Iterator[tuple[P, Action]]:
+        """Decide what the mere arrival of a keyframe decides, before :meth:`push`."""
+        pts = packet.pts
+        if not packet.is_keyframe or pts is None or packet.is_discard or not self.reliable:
+            return
+        self._note(pts)
+        self._close(packet.dts)
+        yield from self._settle()
+
+    def _note(self, pts: int) -> int:
+        """Enter a stamp into its bucket; returns the bucket, -1 beyond the last target."""
+        bucket = bisect_left(self.targets, pts)
+        if bucket == len(self.targets):
+            return -1
+        best = self._best[bucket]
+        self._best[bucket] = pts if best is None else max(best, pts)
+        return bucket
+
+    def _close(self, dts: int | None) -> None:
+        """Targets that the decode clock has passed can get no better packet."""
+        if dts is not None:
+            while self._closed < len(self.targets) and dts > self.targets[self._closed]:
+                self._closed += 1
+
     def starts_afresh(self, packet: P) -> bool:
         """Whether decoding may start anew at ``packet`` with everything still held dropped.
 
-        True for a keyframe at or before the next open target, when no packet that is still held
+        To be asked after :meth:`approach`. True for a keyframe at or before the next open target, when no packet that is still held
         can be wanted.
         """
         if not (packet.is_keyframe and self.reliable and not packet.is_discard):
@@ -90,8 +114,8 @@ class Selector(Generic[P]):
             return False
         if self._companion:
             return False
-        return all((p.pts is None or p.pts < pts) for p, _ in self._undecided) and not any(
-            action is Action.WANT for _, action in self._settled
+        return not self._has_wanted() and all(
+            p.pts is None or p.pts < pts for p, _ in self._undecided
         )
 
     def restart(self) -> list[int]:
@@ -123,16 +147,8 @@ class Selector(Generic[P]):
         elif packet.is_discard:
             self._undecided.append((packet, -1))
         else:
-            bucket = bisect_left(self.targets, pts)
-            if bucket < len(self.targets):
-                best = self._best[bucket]
-                self._best[bucket] = pts if best is None else max(best, pts)
-            else:
-                bucket = -1
-            self._undecided.append((packet, bucket))
-        if dts is not None:
-            while self._closed < len(self.targets) and dts > self.targets[self._closed]:
-                self._closed += 1
+            self._undecided.append((packet, self._note(pts)))
+        self._close(dts)
         if not self.reliable:
             yield from self._release_all()
             return
@@ -189,6 +205,7 @@ class Selector(Generic[P]):
         self._undecided.clear()
 
     def _has_wanted(self) -> bool:
+        """Whether a packet that is or may become wanted is still held."""
         return any(
             bucket >= 0 and packet.pts == self._best[bucket] for packet, bucket in self._undecided
         )

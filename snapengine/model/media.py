@@ -71,12 +71,14 @@ class Keyframe:
 
     ``pts`` is the best knowledge before the packet is seen: containers may index dts, the ``stamp``
     of the index entry. ``pos`` and ``size`` are bytes, ``None`` if unknown.
+    ``shown`` is false where an edit list discards it: decoding may start there all the same.
     """
 
     pts: int
     stamp: int
     pos: int | None = None
     size: int | None = None
+    shown: bool = True
 
 
 class KeyframeIndex(Protocol):

@@ -105,12 +105,13 @@ def _indexed(targets: list[Target], index: KeyframeIndex, clock: StreamClock) ->
         if target.kind == "exact":
             _append(groups, floor, target)
             continue
-        nearest = floor
-        ceil = index.ceil(target.pts + 1)
-        if ceil is not None and ceil.pts - target.instant < target.instant - floor.pts:
-            nearest = ceil
+        sides = [k for k in (floor, index.ceil(target.pts + 1)) if k is not None and k.shown]
+        nearest = min(sides, key=lambda k: abs(k.pts - target.instant), default=floor)
         near = abs(nearest.pts - target.instant)
-        if target.kind == "keyframe" or (
+        if not nearest.shown:
+            used = None
+            _append(groups, floor, replace(target, kind="exact"))
+        elif target.kind == "keyframe" or (
             near <= target.tolerance and not (target.distinct and nearest.pts == used)
         ):
             used = nearest.pts

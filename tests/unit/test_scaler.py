@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snapengine.imaging import scaler
+from snapengine.imaging import _resample, _scratch, scaler
 from snapengine.model.frame import Picture, Plane, RawFrame
 from snapengine.model.geometry import Orientation
 from tests.reference import colour as book
@@ -86,6 +86,42 @@ def test_render_rgb_matches_twin(seed: int) -> None:
     crop = (0.1 * w, 0.0, 0.7 * w, float(h))
     got = scaler.render_rgb(source, view(source, tw, th, crop=crop))
     close(got, twin.rgb(arrays(source), crop=crop, scaled=(tw, th), **meaning(source)))
+
+
+@pytest.mark.parametrize("site", sorted(SITES))
+@pytest.mark.parametrize("matrix", ["bt601", "bt709"])
+def test_full_size_jfif_moves_chroma_to_the_middle(site: str, matrix: str) -> None:
+    rng = np.random.default_rng(8)
+    for w, h in ((64, 36), (33, 17), (1, 1), (5, 2)):
+        source = noise(rng, w, h, matrix=matrix, chroma_location=site)
+        want = twin.jfif(
+            arrays(source), crop=(0, 0, w, h), scaled=(w, h), half=1, **meaning(source)
+        )
+        for got, exact in zip(scaler.jfif_planes(source).planes, want, strict=True):
+            close(got, exact)
+
+
+@pytest.mark.parametrize("subsampling", ["420", "444"])
+@pytest.mark.parametrize("model", ["yuv", "rgb"])
+@pytest.mark.parametrize("orientation", EIGHT)
+def test_bands_join_without_a_seam(
+    monkeypatch: pytest.MonkeyPatch, model: Any, subsampling: Any, orientation: Orientation
+) -> None:
+    """Large pictures are made in bands of rows; the result does not depend on their height."""
+    rng = np.random.default_rng(7)
+    planes = rng.integers(0, 256, (3, 70, 50), np.uint8)
+    source = frame(list(planes), model=model, matrix="bt709", range="limited")
+    shown = view(source, 41, 57, orientation=orientation)
+
+    def both() -> list[np.ndarray]:
+        picture = Picture(*shown.size, subsampling)
+        scaler.render(source, shown, picture)
+        return [*picture.planes, scaler.render_rgb(source, shown)]
+
+    whole = both()
+    monkeypatch.setattr(_resample, "BAND_SAMPLES", 41 * 5)
+    for one, banded in zip(whole, both(), strict=True):
+        np.testing.assert_array_equal(one, banded)
 
 
 @pytest.mark.parametrize("log2", [(1, 1), (1, 0), (0, 0), (0, 1)])
@@ -202,6 +238,17 @@ def test_gray_frames() -> None:
         assert (picture.u == 128).all() and (picture.v == 128).all()
 
 
+def test_every_grey_is_rounded_to_the_nearest() -> None:
+    y = np.arange(256, dtype=np.uint8).reshape(1, 256)
+    c = np.full((1, 128), 128, np.uint8)
+    source = frame([y, c, c], log2_chroma=(1, 1), matrix="bt709")
+    want = book.rounded((y - 16.0) * 255 / 219)
+    np.testing.assert_array_equal(scaler.jfif_planes(source).y, want)
+    rgb = scaler.render_rgb(source, view(source, 256, 1))
+    for i in range(3):
+        np.testing.assert_array_equal(rgb[:, :, i], want)
+
+
 @given(st.tuples(*[st.integers(0, 255)] * 3))
 def test_color_ycc(color: tuple[int, int, int]) -> None:
     exact = book.to_jfif(np.array(color))
@@ -307,6 +354,14 @@ def test_memory_of_a_small_picture_is_bounded() -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert 10_000 < peak < 1_000_000
+
+
+def test_large_scratch_is_not_kept() -> None:
+    small, large = 1000, _scratch.KEEP_SAMPLES + 1
+    assert np.shares_memory(_scratch.scratch("test", small), _scratch.scratch("test", small))
+    first = _scratch.scratch("test", large)
+    assert first.size >= large
+    assert not np.shares_memory(first, _scratch.scratch("test", large))
 
 
 def test_threads_do_not_disturb_each_other() -> None:
