@@ -56,7 +56,9 @@ def luma_out(
             continue
         if half == 0:
             at = (first + y) * shade_width
-            adds[:] = shade[at : at + width]
+            same = shade[at : at + width]
+            for x in range(width):  # a slice assignment would allocate
+                adds[x] = same[x]
         else:
             i = (first + y + phase_y) >> 1
             near = shade[i * shade_width : (i + 1) * shade_width]

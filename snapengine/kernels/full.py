@@ -193,7 +193,7 @@ def rgb_full(
     ch = (height + half_y) >> half_y
     span = cw + 2
     e0, e1, o0, o1 = across[0], across[1], across[2], across[3]
-    # 0 and 255 and a bit, moved down by 2**13: sums reach from -420 to 460 steps, which just fits.
+    # 0 and 255 and a bit, moved down by 2**13: sums reach from -440 to 460 steps, which just fits.
     bottom, top = np.int16(-8192), np.int16(8191)
     for j in range(height):
         if half_y == 1:

@@ -23,6 +23,7 @@ from ..errors import InvariantBroken, UnsupportedCodec
 from ..model.plan import Target
 from ..model.stats import RunStats
 from .batching import Batch
+from .demuxer import VideoPacket
 from .selection import Action
 
 #: Codecs whose "non-reference" marking is a promise of the bitstream: a picture with nal_ref_idc 0
@@ -192,8 +193,7 @@ class Decoder:
                     return
                 if action is Action.WANT and packet.pts is not None:
                     picker.wanted.append(packet.pts)
-                if packet.dts is not None:
-                    picker.sent(packet.dts)
+                picker.sent(packet)
                 errors += packet.is_corrupt
                 passing = skip and action is Action.SKIP
                 self._pass_over(passing)
@@ -263,6 +263,9 @@ class _Picker:
         self._from_start = from_start
         self._held: tuple[VideoFrame, int] | None = None
         self._seen: set[int] = set()
+        #: pts of the keyframes sent, and whether the first of them came out late
+        self._keys: list[int] = []
+        self._gradual: bool | None = None
         #: stamps of decode order not yet given to a frame, when there are no others
         self._stamps: list[int] | None = [] if rebuilds_pts else None
         #: pts of packets whose frames were asked for, as far as they have been sent
@@ -272,10 +275,25 @@ class _Picker:
     def satisfied(self) -> bool:
         return not self._open
 
-    def sent(self, dts: int) -> None:
+    def sent(self, packet: VideoPacket) -> None:
         """A packet was given to the decoder."""
-        if self._stamps is not None:
-            heapq.heappush(self._stamps, dts)
+        if self._stamps is not None and packet.dts is not None:
+            heapq.heappush(self._stamps, packet.dts)
+        if packet.is_keyframe and packet.pts is not None and not packet.is_discard:
+            self._keys.append(packet.pts)
+
+    def _recovering(self, pts: int) -> bool:
+        """Whether a frame comes too soon after a start that was no clean one.
+
+        When the keyframe itself did not come out it is a recovery point (H.264 and HEVC intra
+        refresh): the picture is rebuilt little by little. Encoders announce that span too short;
+        from the next such point on it is certainly whole.
+        """
+        if self._from_start or not self._keys:
+            return False
+        if self._gradual is None:
+            self._gradual = pts > self._keys[0]
+        return self._gradual and (len(self._keys) < 2 or pts < self._keys[1])
 
     def take(self, frame: VideoFrame, errors: int) -> Iterator[Delivery]:
         pts = frame.pts if frame.pts is not None else frame.dts
@@ -283,6 +301,8 @@ class _Picker:
             # Reordering permutes frames, never instants: the k-th frame shown has the k-th stamp.
             pts = heapq.heappop(self._stamps)
         if pts is None:
+            return
+        if self._recovering(pts):
             return
         if self._key_only:
             # One keyframe was sent and whatever comes of it is the answer to all.

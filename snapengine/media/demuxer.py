@@ -62,8 +62,8 @@ class Demuxer:
         #: AVFieldOrder: 0 unknown, 1 progressive, above: interlaced. Two packets may be one frame.
         self.field_pairs = self.stream.codec_context.field_order > 1
         self._container = opened.container
-        #: AVI stamps only the order of decoding, elementary streams nothing; then pts is dts, and the
-        #: decoder gives the k-th frame shown the k-th stamp
+        #: AVI stamps only the order of decoding, elementary streams nothing; then pts is dts, and
+        #: the decoder gives the k-th frame shown the k-th stamp
         self.rebuilds_pts = opened.rebuilds_pts
         self._ordinal = 0
         self._stampless: bool | None = None

@@ -34,6 +34,9 @@ class ContainerIndex:
         fragmented = opened.iso is not None and opened.iso.fragmented
         # AVI does not tell how far a keyframe's pts lies behind its dts.
         unknown = "avi" in names and opened.stream.codec_context.reorder_depth > 0
+        # Several edits may play the same samples twice: then stamps are not in order.
+        track = opened.iso_track
+        unknown |= track is not None and track.edits > 1
         self._full = bool(names & _FULL) and not (fragmented or unknown or not len(self._entries))
         self._cues = False
         #: cues are read by libavformat at the first seek; until :meth:`settle` they do not count

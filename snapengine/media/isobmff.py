@@ -33,10 +33,12 @@ class _Box:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoTrack:
-    """A video track: how to put it upright, and where its composition offsets lie (``ctts``)."""
+    """A video track: how to put it upright, where its composition offsets lie (``ctts``), and how
+    many stretches of it an edit list plays."""
 
     orientation: Orientation
     ctts: tuple[int, int] | None
+    edits: int
 
     def composition_offsets(self, source: Source) -> CompositionOffsets | None:
         """pts - dts of every sample, run-length coded; ``None`` when all are shown as decoded."""
@@ -146,6 +148,7 @@ def _read_moov(source: Source, moov: _Box) -> IsoHeader:
                     VideoTrack(
                         orientation=_combine(matrix, movie),
                         ctts=(ctts.body, ctts.end) if ctts else None,
+                        edits=_edits(source, box),
                     )
                 )
             elif kind:
@@ -158,6 +161,19 @@ def _read_moov(source: Source, moov: _Box) -> IsoHeader:
         tracks=tuple(tracks),
         fragmented=fragmented,
     )
+
+
+def _edits(source: Source, track: _Box) -> int:
+    """Entries of the edit list that play media (``media_time`` not -1); 1 when there is no list."""
+    elst = _find(source, track, b"edts", b"elst")
+    if elst is None:
+        return 1
+    head = source.read_at(elst.body, 8)
+    version, count = head[0], struct.unpack_from(">I", head, 4)[0]
+    entry = struct.Struct(">qqi" if version == 1 else ">iii")
+    count = min(count, (elst.end - elst.body - 8) // entry.size, 1024)
+    data = source.read_at(elst.body + 8, count * entry.size)
+    return sum(media_time >= 0 for _, media_time, _ in entry.iter_unpack(data))
 
 
 def _matrix(source: Source, offset: int) -> tuple[int, ...] | None:

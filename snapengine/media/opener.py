@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import av
-from av.container import Flags as ContainerFlags
 from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
@@ -21,6 +20,8 @@ from .native_errors import translating
 _REFUSED_FORMATS = frozenset(
     {"concat", "dash", "hls", "image2", "imf", "lavfi", "rtp", "rtsp", "sap", "sdp", "tty"}
 )
+#: AVFMT_FLAG_GENPTS (libavformat/avformat.h), which PyAV sets on every container.
+_GENPTS = 0x0001
 #: AVIO buffer. A header is read in steps of this size; packets larger than it bypass the buffer.
 _BUFFER_SIZE = 32768
 
@@ -111,7 +112,7 @@ def open_container(source: Source, on_read: Any, stream: int | None) -> OpenedCo
     opened = OpenedContainer(container, chosen, reader, iso, videos, source)
     if opened.rebuilds_pts:
         # What libavformat would generate for them runs backwards.
-        container.flags = int(container.flags) & ~int(ContainerFlags.gen_pts.value)
+        container.flags = container.flags & ~_GENPTS
     return opened
 
 

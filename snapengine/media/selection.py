@@ -104,8 +104,8 @@ class Selector(Generic[P]):
     def starts_afresh(self, packet: P) -> bool:
         """Whether decoding may start anew at ``packet`` with everything still held dropped.
 
-        To be asked after :meth:`approach`. True for a keyframe at or before the next open target, when no packet that is still held
-        can be wanted.
+        To be asked after :meth:`approach`. True for a keyframe at or before the next open target,
+        when no packet that is still held can be wanted.
         """
         if not (packet.is_keyframe and self.reliable and not packet.is_discard):
             return False
@@ -148,7 +148,8 @@ class Selector(Generic[P]):
             self._undecided.append((packet, -1))
         else:
             self._undecided.append((packet, self._note(pts)))
-        self._close(dts)
+        # What an edit list discards may run ahead of what is played after it.
+        self._close(None if packet.is_discard else dts)
         if not self.reliable:
             yield from self._release_all()
             return

@@ -246,7 +246,7 @@ def test_every_grey_is_rounded_to_the_nearest() -> None:
     np.testing.assert_array_equal(scaler.jfif_planes(source).y, want)
     rgb = scaler.render_rgb(source, view(source, 256, 1))
     for i in range(3):
-        np.testing.assert_array_equal(rgb[:, :, i], want)
+        close(rgb[:, :, i], (y - 16.0) * 255 / 219, slack=0.02)
 
 
 @given(st.tuples(*[st.integers(0, 255)] * 3))
