@@ -110,7 +110,10 @@ def test_keyframe_cells_cost_the_same_in_a_video_twice_as_long(container: str) -
         assert long["packets_read"] <= 1.2 * short["packets_read"] + 10
     # Around each cell: the rest of one GOP, and as far again to be sure that no keyframe is nearer.
     assert long["packets_read"] <= 10 * 3 * BIG.gop
-    assert long["bytes_read"] <= short["bytes_read"] + READ_BLOCK
+    if container == "ts":  # each place is found by a bisection: so many blocks, whatever the length
+        assert long["bytes_read"] <= 10 * 6 * READ_BLOCK
+    else:
+        assert long["bytes_read"] <= short["bytes_read"] + READ_BLOCK
     assert long["bytes_read"] < long_and_short(container)[1].stat().st_size * 0.8
 
 
