@@ -114,7 +114,7 @@ def test_keyframe_cells_cost_the_same_in_a_video_twice_as_long(container: str) -
         assert long["bytes_read"] <= 10 * 6 * READ_BLOCK
     else:
         assert long["bytes_read"] <= short["bytes_read"] + READ_BLOCK
-    assert long["bytes_read"] < long_and_short(container)[1].stat().st_size * 0.8
+        assert long["bytes_read"] < long_and_short(container)[1].stat().st_size * 0.8
 
 
 @pytest.mark.parametrize("container", CONTAINERS)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,14 +15,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snapengine.imaging import filters
-from snapengine.kernels import _jit, convert, full, resize
+from snapengine.kernels import _jit, _native, convert, full, resize
 from snapengine.kernels.warmup import warm
 from tests.reference import colour as book
 from tests.reference import resize as twin
 
+ROOT = Path(__file__).resolve().parents[2]
 INTERPRETED = os.environ.get("NUMBA_DISABLE_JIT") == "1"
 SEEDS = range(2 if INTERPRETED else 12)
 GUARD = 173
+compiled = pytest.mark.skipif(INTERPRETED, reason="about machine code")
 
 
 def _sizes(rng: np.random.Generator, most: int) -> tuple[int, int]:
@@ -244,25 +248,50 @@ def test_rgb_full(seed: int, half: tuple[int, int]) -> None:
 def test_warm_covers_every_kernel() -> None:
     assert warm() == len(_jit.REGISTRY) == 7
     assert all(k._run is not None for k in _jit.REGISTRY)
-    assert len({k.__name__ + k.signature for k in _jit.REGISTRY}) == 7
+    assert len({(k.__name__, k.signature) for k in _jit.REGISTRY}) == 7
 
 
-def test_importing_imaging_does_not_import_numba() -> None:
-    code = "import sys, snapengine.imaging.scaler; sys.exit('numba' in sys.modules)"
-    root = Path(__file__).resolve().parents[2]
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=root)
+def _python(code: str, **environ: str) -> str:
+    """What a new interpreter prints on stderr; it must end well."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=ROOT,
+        env={**os.environ, **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
+#: Runs one kernel on one sample, and checks what it wrote.
+RUN = """
+import sys
+import numpy as np
+from snapengine.kernels import convert
+u, v, s = np.zeros(1, np.uint8), np.zeros(1, np.uint8), np.zeros(1, np.float32)
+c = np.full(1, 7, np.float32)
+convert.chroma_out(u, v, 1, c, c, s, 1, 1, 1., 0., 0., 0., 1., 1., 0., 0.)
+assert (u[0], v[0]) == (7, 8), (u, v)
+"""
+
+
+def test_importing_imaging_imports_no_compiler() -> None:
+    _python(
+        "import sys, snapengine.imaging.scaler\nassert not {'numba', 'llvmlite'} & set(sys.modules)"
+    )
 
 
 @pytest.mark.skipif(INTERPRETED, reason="is the interpreted run")
 def test_same_results_without_the_compiler() -> None:
     """The subset of this file that is quick enough, interpreted: plain Python finds overflow."""
-    root = Path(__file__).resolve().parents[2]
     done = subprocess.run(
         [
             sys.executable, "-m", "pytest", "-q", "-x", "-W", "error", "-p", "no:cacheprovider",
             __file__, "-k", "twin or out or jfif or rgb", "--deselect", "test_tables_are_the_twins",
         ],
-        cwd=root,
+        cwd=ROOT,
         env={**os.environ, "NUMBA_DISABLE_JIT": "1"},
         capture_output=True,
         text=True,
@@ -272,18 +301,73 @@ def test_same_results_without_the_compiler() -> None:
     assert " passed" in done.stdout
 
 
-@pytest.mark.skipif(INTERPRETED, reason="about numba's cache")
-def test_works_where_no_cache_can_be_written(tmp_path: Path) -> None:
-    """numba raises when it finds no directory for its cache; kernels then compile without one."""
+@compiled
+def test_a_second_process_does_without_numba(tmp_path: Path) -> None:
+    """Compiling once is dear; afterwards the stored code is loaded, and numba is not imported."""
+    _python(RUN + "assert 'numba' in sys.modules", NUMBA_CACHE_DIR=str(tmp_path))
+    assert len(list(tmp_path.glob("chroma_out-*.o"))) == 1
+    _python(RUN + "assert 'numba' not in sys.modules", NUMBA_CACHE_DIR=str(tmp_path))
+
+
+@compiled
+def test_damaged_or_foreign_code_is_not_run(tmp_path: Path) -> None:
+    kernel = convert.chroma_out
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_native, "_folders", lambda: iter([tmp_path]))
+        _native._write("x.o", b"code")
+        assert _native._read("x.o") == b"code"
+        stored = (tmp_path / "x.o").read_bytes()
+        for wrong in (stored[:-1], stored + b"x", b"", stored[:40] + b"?" + stored[41:]):
+            (tmp_path / "x.o").write_bytes(wrong)
+            assert _native._read("x.o") is None
+        (tmp_path / "x.o").write_bytes(stored)
+        assert _native._read("x.o") == b"code"
+        if hasattr(os, "getuid"):
+            (tmp_path / "x.o").chmod(0o666)
+            assert _native._read("x.o") is None
+        assert list(tmp_path.glob("*.o?*")) == [], "a temporary file is left over"
+        # Nor is code of another signature or another text taken for this one.
+        keys = {
+            _native._key(kernel.function, kernel.signature),
+            _native._key(kernel.function, kernel.signature[1:]),
+            _native._key(convert.luma_out.function, kernel.signature),
+        }
+        assert len(keys) == 3
+
+
+@compiled
+def test_works_where_no_code_can_be_stored(tmp_path: Path) -> None:
+    file = tmp_path / "file"  # a file where folders should be
+    file.touch()
     code = (
-        "import numpy as np, numba\n"
-        "from numba.core import caching\n"
-        "caching.CacheImpl._locator_classes = []\n"
-        "from snapengine.kernels import convert\n"
-        "u, v, s = np.zeros(1, np.uint8), np.zeros(1, np.uint8), np.zeros(1, np.float32)\n"
-        "c = np.full(1, 7, np.float32)\n"
-        "convert.chroma_out(u, v, 1, c, c, s, 1, 1, 1, 0, 0, 0, 1, 1, 0, 0)\n"
-        "assert (u[0], v[0]) == (7, 8), (u, v)\n"
+        "import logging; logging.basicConfig()\n"
+        "from pathlib import Path\n"
+        "from snapengine.kernels import _native\n"
+        f"_native._folders = lambda: iter([Path({str(file)!r}), Path({str(file / 'no')!r})])\n"
     )
-    root = Path(__file__).resolve().parents[2]
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=root)
+    assert "no folder takes kernel chroma_out" in _python(code + RUN)
+
+
+@compiled
+def test_wrong_arguments_are_refused() -> None:
+    u, v, s = np.zeros(4, np.uint8), np.zeros(4, np.uint8), np.zeros(4, np.float32)
+    rest = (1, 1, 1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0)
+    convert.chroma_out(u, v, 1, s, s, s, *rest)
+    readonly = u.view()
+    readonly.flags.writeable = False
+    for bad in (u.astype(np.int8), s, u[::2], u.reshape(2, 2), readonly, None, 5):
+        with pytest.raises((ctypes.ArgumentError, AttributeError)):
+            convert.chroma_out(bad, v, 1, s, s, s, *rest)
+
+
+@compiled
+def test_a_kernel_that_needs_numba_at_run_time_gets_it(caplog: pytest.LogCaptureFixture) -> None:
+    def allocates(dst: Any, n: int) -> None:
+        dst[0] = np.zeros(n, np.uint8).size
+
+    made = _jit.Kernel(allocates, (_jit.U8, _jit.INT))
+    dst = np.zeros(1, np.uint8)
+    with caplog.at_level("WARNING"):
+        made(dst, 7)
+    assert dst[0] == 7
+    assert "runs inside numba" in caplog.text
