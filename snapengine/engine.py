@@ -4,40 +4,32 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any, Final, Literal
 
 from .errors import (
-    EngineClosed,
     InvalidGeometry,
     InvalidOption,
     LayoutTooLarge,
-    LimitExceeded,
     NoFrameAtTarget,
 )
 from .imaging.color_names import parse_color
 from .imaging.scaler import color_ycc, render
-from .media.batching import Batcher
-from .media.decoder import CodecParameters, Delivery
-from .media.demuxer import Demuxer
-from .media.planes import raw_frame
-from .media.probe import probe
-from .model.frame import Picture, RawFrame
-from .model.geometry import Fit, Size, check_fit, check_side, make_view
+from .media.decoder import Delivery
+from .model.frame import Picture
+from .model.geometry import Fit, Size, check_fit, check_side
 from .model.limits import Limits
 from .model.media import VideoInfo
 from .model.plan import Plan
 from .model.stats import RunStats
 from .model.time import to_seconds
-from .pipeline import DecoderPool, Pipeline
 from .planning.layout import SheetLayout
-from .planning.planner import StreamClock, make_plan
 from .planning.sampling import Sampling, check_accuracy, make_sampling
 from .results import Snapshot, SpriteSheet
+from .session import Call, Session
 from .sheet import PaintedCells, SheetPainter
 from .sources import Source, open_source
 
@@ -85,56 +77,19 @@ def open(
         raise
 
 
-@dataclass(slots=True)
-class _Call:
-    """One public call under way: its demuxer and its counters."""
-
-    demuxer: Demuxer
-    pipeline: Pipeline
-    stats: RunStats
-    bytes_before: int
-    began: float
-
-
 class Video:
     """An opened video. Thread-safe: concurrent calls get a demuxer each and share the decoders."""
 
     def __init__(
         self, source: Source, *, stream: int | None, threads: int | None, limits: Limits
     ) -> None:
-        self._source = source
-        self._stream = stream
-        self._threads = threads
-        self._limits = limits
-        self._lock = threading.Lock()
-        self._idle: list[Demuxer] = []
-        self._closed = False
-        self._open_stats = RunStats()
-        demuxer = self._open_demuxer(self._open_stats)
-        try:
-            demuxer.peek_first()
-            self._parameters = CodecParameters.of(demuxer.stream, rebuilds_pts=demuxer.rebuilds_pts)
-            self._info = probe(demuxer.opened, demuxer, self._parameters, limits)
-        except BaseException:
-            demuxer.close()
-            raise
-        self._pool = DecoderPool(self._parameters)
-        self._first_stamps = demuxer.index.first_stamps
-        self._open_stats.bytes_read = demuxer.opened.reader.bytes_read
-        self._end_sought = False
-        self._idle.append(demuxer)
+        self._session = Session(source, stream=stream, threads=threads, limits=limits)
 
     # -- lifetime ---------------------------------------------------------------------------
 
     def close(self) -> None:
         """Release file handles and decoders. Calls under way end with ``EngineClosed``."""
-        with self._lock:
-            self._closed = True
-            idle, self._idle = self._idle, []
-        for demuxer in idle:
-            demuxer.close()
-        self._pool.close()
-        self._source.close()
+        self._session.close()
 
     def __enter__(self) -> Video:
         return self
@@ -143,110 +98,21 @@ class Video:
         self.close()
 
     def __repr__(self) -> str:
-        i = self._info
-        return f"<Video {self._source.name!r} {i.codec} {i.width}x{i.height}>"
-
-    def _open_demuxer(self, stats: RunStats) -> Demuxer:
-        return Demuxer.open(self._source, stats, self._limits, self._stream)
-
-    @contextlib.contextmanager
-    def _call(self) -> Iterator[_Call]:
-        """Lend a demuxer to one call, count its work, take the demuxer back."""
-        with self._lock:
-            if self._closed:
-                raise EngineClosed(f"{self._source.name}: the video is closed")
-            demuxer = self._idle.pop() if self._idle else None
-        stats = RunStats()
-        if demuxer is None:
-            demuxer = self._open_demuxer(stats)
-            if self._first_stamps is not None:
-                demuxer.index.learn(*self._first_stamps)
-            before = 0
-        else:
-            before = demuxer.opened.reader.bytes_read
-        began = time.perf_counter()
-        demuxer.begin(stats, before)
-        call = _Call(
-            demuxer,
-            Pipeline(Batcher(demuxer), self._pool, threads=self._threads),
-            stats,
-            before,
-            began,
-        )
-        try:
-            yield call
-        finally:
-            self._count(call)
-            with self._lock:
-                keep = not self._closed and not self._idle
-                if keep:
-                    self._idle.append(demuxer)
-            if not keep:
-                demuxer.close()
-
-    def _count(self, call: _Call) -> None:
-        call.stats.bytes_read = call.demuxer.opened.reader.bytes_read - call.bytes_before
-        call.stats.wall_seconds = time.perf_counter() - call.began
+        i = self._session.info
+        return f"<Video {self._session.name!r} {i.codec} {i.width}x{i.height}>"
 
     # -- facts ------------------------------------------------------------------------------
 
     @property
     def info(self) -> VideoInfo:
         """What the file holds. Looks at the end of the file for a duration its header lacks."""
-        if self._info.duration_pts is None and not self._closed:
-            self._find_end()
-        return self._info
+        self._session.find_end()
+        return self._session.info
 
     @property
     def stats(self) -> RunStats:
         """What opening cost."""
-        return self._open_stats
-
-    def _find_end(self) -> None:
-        if self._end_sought:
-            return
-        self._end_sought = True
-        with self._call() as call:
-            found = call.demuxer.last_stamp()
-        if found is None:
-            return
-        pts, length = found
-        if length <= 0 and self._info.average_rate:
-            length = int(1 / self._info.average_rate / self._info.time_base)
-        ticks = max(1, pts + length - self._info.start_pts)
-        self._info = replace(
-            self._info, duration_pts=ticks, duration=float(ticks * self._info.time_base)
-        )
-
-    def _duration(self) -> Fraction | None:
-        """Exact seconds from the first shown frame to the end of the last, as far as known."""
-        ticks = self._info.duration_pts
-        return None if ticks is None else ticks * self._info.time_base
-
-    def _times(self, sampling: Sampling) -> tuple[tuple[Fraction, ...], Fraction | None]:
-        if sampling.needs_duration and self._info.duration_pts is None:
-            self._find_end()
-        duration = self._duration()
-        return sampling.times(duration), duration
-
-    def _clock(self) -> StreamClock:
-        info = self._info
-        rate = info.average_rate or Fraction(25)
-        return StreamClock(
-            start_pts=info.start_pts,
-            time_base=info.time_base,
-            frame=max(1, round(1 / rate / info.time_base)),
-        )
-
-    def _plan(
-        self,
-        call: _Call,
-        times: Sequence[Fraction],
-        accuracy: str | Fraction,
-        distinct: bool = False,
-    ) -> Plan:
-        call.demuxer.prepare_index()
-        return make_plan(times, call.demuxer.index, self._clock(), accuracy, distinct=distinct)
+        return self._session.open_stats
 
     # -- pictures ---------------------------------------------------------------------------
 
@@ -272,7 +138,7 @@ class Video:
             at=[at], width=width, height=height, fit=fit, accuracy=accuracy, color=color
         ):
             return shot
-        raise NoFrameAtTarget(f"{self._source.name}: no frame at {at!r}", stage="decode", time=at)
+        raise NoFrameAtTarget(f"{self._session.name}: no frame at {at!r}", stage="decode", time=at)
 
     def snapshots(
         self,
@@ -305,7 +171,7 @@ class Video:
         box = _check_box(width, height)
         shape = check_fit(fit)
         background = parse_color(color)
-        self._check_open()
+        self._session.check_open()
         return self._snapshots(sampling, how, box, shape, background, progress)
 
     def _snapshots(
@@ -317,16 +183,16 @@ class Video:
         background: tuple[int, int, int],
         progress: Progress | None,
     ) -> Iterator[Snapshot]:
-        times, _ = self._times(sampling)
+        times, _ = self._session.times(sampling)
         done = 0
-        with self._call() as call:
+        with self._session.call() as call:
             for window in _windows(times):
                 waiting: dict[int, Snapshot] = {}
                 following = 0
                 for number, shot in self._shoot(call, window, accuracy, box, fit, background):
                     waiting[number] = shot
                     while following in waiting:
-                        self._count(call)
+                        call.count()
                         done += 1
                         if progress is not None:
                             progress(done, len(times))
@@ -337,7 +203,7 @@ class Video:
                     yield waiting.pop(number)
         if not done:
             raise NoFrameAtTarget(
-                f"{self._source.name}: no frame could be decoded for {len(times)} times "
+                f"{self._session.name}: no frame could be decoded for {len(times)} times "
                 f"from {float(times[0]):g} s",
                 stage="decode",
                 times=[float(t) for t in times[:10]],
@@ -345,20 +211,20 @@ class Video:
 
     def _shoot(
         self,
-        call: _Call,
+        call: Call,
         times: Sequence[Fraction],
         accuracy: str | Fraction,
         box: tuple[int | None, int | None],
         fit: Fit,
         background: tuple[int, int, int],
     ) -> Iterator[tuple[int, Snapshot]]:
-        plan = self._plan(call, times, accuracy)
-        info = self._info
-        small = self._view(info.coded_size, box, fit).shrink >= LOOP_FILTER_SHRINK
+        plan = self._session.plan(call, times, accuracy)
+        info = self._session.info
+        small = self._session.view(info.coded_size, box, fit).shrink >= LOOP_FILTER_SHRINK
 
         def consume(delivery: Delivery, stats: RunStats) -> list[tuple[int, Snapshot]]:
-            frame = self._raw(delivery)
-            view = self._view(frame.size, box, fit, frame)
+            frame = self._session.raw(delivery)
+            view = self._session.view(frame.size, box, fit, frame)
             picture = None
             if box != (None, None):
                 began = time.perf_counter()
@@ -390,44 +256,6 @@ class Video:
 
         for answer in call.pipeline.execute(plan, consume, call.stats, skip_loop_filter=small):
             yield from answer.value
-
-    def _raw(self, delivery: Delivery) -> RawFrame:
-        info = self._info
-        frame = raw_frame(
-            delivery.frame,
-            color=info.color,
-            sample_aspect_ratio=info.sample_aspect_ratio,
-            orientation=info.orientation,
-            pts=delivery.pts,
-            time_base=info.time_base,
-        )
-        allowed = self._limits.max_pixels
-        if allowed is not None and frame.size.width * frame.size.height > allowed:
-            raise LimitExceeded(
-                f"a frame of {frame.size.width}x{frame.size.height} exceeds {allowed} pixels",
-                stage="decode", limit="max_pixels", allowed=allowed,
-                seen=frame.size.width * frame.size.height,
-            )  # fmt: skip
-        return frame
-
-    def _view(
-        self,
-        coded: Size,
-        box: tuple[int | None, int | None],
-        fit: Fit,
-        frame: RawFrame | None = None,
-        align: int = 1,
-    ) -> Any:
-        info = self._info
-        return make_view(
-            coded,
-            frame.sample_aspect_ratio if frame else info.sample_aspect_ratio,
-            frame.orientation if frame else info.orientation,
-            width=box[0],
-            height=box[1],
-            fit=fit,
-            align=align,
-        )
 
     # -- sprite sheets ----------------------------------------------------------------------
 
@@ -469,25 +297,25 @@ class Video:
         shape = check_fit(fit)
         background = color_ycc(parse_color(color))
         size = self._cell_size(cell)
-        self._check_open()
+        self._session.check_open()
         # A first layout with one cell checks the geometry before any I/O.
         _layout(size, columns, rows, padding, margin, columns if isinstance(columns, int) else 1)
-        times, duration = self._times(sampling)
+        times, duration = self._session.times(sampling)
         layout = _layout(size, columns, rows, padding, margin, len(times))
-        with self._call() as call:
-            plan = self._plan(
+        with self._session.call() as call:
+            plan = self._session.plan(
                 call,
                 times,
                 sampling.spacing(times) / 2 if how is None else how,
                 distinct=how is None,
             )
-            painter = SheetPainter(layout, times, background, self._info)
+            painter = SheetPainter(layout, times, background, self._session.info)
             align = 2 if layout.subsampling == "420" else 1
-            small = self._view(self._info.coded_size, layout.cell, shape).shrink
+            small = self._session.view(self._session.info.coded_size, layout.cell, shape).shrink
 
             def paint(delivery: Delivery, stats: RunStats) -> PaintedCells:
-                frame = self._raw(delivery)
-                view = self._view(frame.size, layout.cell, shape, frame, align)
+                frame = self._session.raw(delivery)
+                view = self._session.view(frame.size, layout.cell, shape, frame, align)
                 began = time.perf_counter()
                 painted = painter.paint(frame, view, delivery)
                 stats.scale_seconds += time.perf_counter() - began
@@ -503,13 +331,13 @@ class Video:
                         progress(painter.done, len(times))
         if not painter.done:
             raise NoFrameAtTarget(
-                f"{self._source.name}: no frame could be decoded for any of {len(times)} cells",
+                f"{self._session.name}: no frame could be decoded for any of {len(times)} cells",
                 stage="decode",
             )
         return painter.finish(sampling.spans(times, duration), call.stats)
 
     def _cell_size(self, cell: object) -> Size:
-        info = self._info
+        info = self._session.info
         if cell is None:
             cell = (_DEFAULT_CELL_WIDTH, None)
         if not isinstance(cell, (tuple, list)) or len(cell) != 2:
@@ -549,15 +377,11 @@ class Video:
         accuracy = request.get("accuracy")
         if accuracy is None and verb != "sprite":
             accuracy = "exact"
-        self._check_open()
-        times, _ = self._times(sampling)
+        self._session.check_open()
+        times, _ = self._session.times(sampling)
         how = sampling.spacing(times) / 2 if accuracy is None else check_accuracy(accuracy)
-        with self._call() as call:
-            return self._plan(call, times, how, distinct=accuracy is None)
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise EngineClosed(f"{self._source.name}: the video is closed")
+        with self._session.call() as call:
+            return self._session.plan(call, times, how, distinct=accuracy is None)
 
 
 def _check_box(width: object, height: object) -> tuple[int | None, int | None]:

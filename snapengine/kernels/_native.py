@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-import llvmlite
-import llvmlite.binding as llvm
+import llvmlite  # type: ignore[import-untyped]
+import llvmlite.binding as llvm  # type: ignore[import-untyped]
 import numpy as np
 
 _log = logging.getLogger("snapengine.kernels")
@@ -74,9 +74,10 @@ def _machine() -> Any:
 
 
 def _compile(function: Callable[..., None], signature: tuple[str, ...], machine: Any) -> bytes:
-    import numba
-    from numba import types
+    import numba as typed
 
+    numba: Any = typed  # its annotations cover a part of it
+    types = numba.types
     inner = numba.njit(nogil=True, boundscheck=False, error_model="numpy")(function)
     kinds, parameters, arguments = [], [], []
     for i, text in enumerate(signature):
@@ -127,6 +128,7 @@ def _folders() -> Iterator[Path]:
     """Where machine code may lie, best first."""
     if chosen := os.environ.get("NUMBA_CACHE_DIR"):
         yield Path(chosen)
+        return
     yield Path(__file__).with_name("__pycache__")
     try:
         yield Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "snapengine"

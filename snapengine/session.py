@@ -1,0 +1,215 @@
+"""One opened video from the inside: its source, demuxers, decoders and facts, lent to calls."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from .errors import EngineClosed, LimitExceeded
+from .media.batching import Batcher
+from .media.decoder import CodecParameters, Delivery
+from .media.demuxer import Demuxer
+from .media.planes import raw_frame
+from .media.probe import probe
+from .model.frame import RawFrame
+from .model.geometry import Fit, Size, View, make_view
+from .model.limits import Limits
+from .model.plan import Plan
+from .model.stats import RunStats
+from .pipeline import DecoderPool, Pipeline
+from .planning.planner import StreamClock, make_plan
+from .planning.sampling import Sampling
+from .sources import Source
+
+
+@dataclass(slots=True)
+class Call:
+    """One public call under way: its demuxer and its counters."""
+
+    demuxer: Demuxer
+    pipeline: Pipeline
+    stats: RunStats
+    bytes_before: int
+    began: float
+
+    def count(self) -> None:
+        """Bring the counters up to date."""
+        self.stats.bytes_read = self.demuxer.opened.reader.bytes_read - self.bytes_before
+        self.stats.wall_seconds = time.perf_counter() - self.began
+
+
+class Session:
+    """Thread-safe: concurrent calls get a demuxer each and share the decoders."""
+
+    def __init__(
+        self, source: Source, *, stream: int | None, threads: int | None, limits: Limits
+    ) -> None:
+        self._source = source
+        self._stream = stream
+        self._threads = threads
+        self.limits = limits
+        self._lock = threading.Lock()
+        self._idle: list[Demuxer] = []
+        self._closed = False
+        self.open_stats = RunStats()
+        demuxer = self._open_demuxer(self.open_stats)
+        try:
+            demuxer.peek_first()
+            self._parameters = CodecParameters.of(demuxer.stream, rebuilds_pts=demuxer.rebuilds_pts)
+            self.info = probe(demuxer.opened, demuxer, self._parameters, limits)
+        except BaseException:
+            demuxer.close()
+            raise
+        self._pool = DecoderPool(self._parameters)
+        self._first_stamps = demuxer.index.first_stamps
+        self.open_stats.bytes_read = demuxer.opened.reader.bytes_read
+        self._end_sought = False
+        self._idle.append(demuxer)
+
+    def close(self) -> None:
+        """Release file handles and decoders. Calls under way end with ``EngineClosed``."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for demuxer in idle:
+            demuxer.close()
+        self._pool.close()
+        self._source.close()
+
+    def check_open(self) -> None:
+        """Raise :class:`EngineClosed` after :meth:`close`."""
+        if self._closed:
+            raise EngineClosed(f"{self.name}: the video is closed")
+
+    @property
+    def name(self) -> str:
+        return self._source.name
+
+    def _open_demuxer(self, stats: RunStats) -> Demuxer:
+        return Demuxer.open(self._source, stats, self.limits, self._stream)
+
+    @contextlib.contextmanager
+    def call(self) -> Iterator[Call]:
+        """Lend a demuxer to one call, count its work, take the demuxer back."""
+        with self._lock:
+            self.check_open()
+            demuxer = self._idle.pop() if self._idle else None
+        stats = RunStats()
+        if demuxer is None:
+            demuxer = self._open_demuxer(stats)
+            if self._first_stamps is not None:
+                demuxer.index.learn(*self._first_stamps)
+            before = 0
+        else:
+            before = demuxer.opened.reader.bytes_read
+        began = time.perf_counter()
+        demuxer.begin(stats, before)
+        call = Call(
+            demuxer,
+            Pipeline(Batcher(demuxer), self._pool, threads=self._threads),
+            stats,
+            before,
+            began,
+        )
+        try:
+            yield call
+        finally:
+            call.count()
+            with self._lock:
+                keep = not self._closed and not self._idle
+                if keep:
+                    self._idle.append(demuxer)
+            if not keep:
+                demuxer.close()
+
+    def find_end(self) -> None:
+        """Look at the tail of the file for a duration that the header lacks; once."""
+        if self._end_sought or self._closed or self.info.duration_pts is not None:
+            return
+        self._end_sought = True
+        with self.call() as call:
+            found = call.demuxer.last_stamp()
+        if found is None:
+            return
+        pts, length = found
+        if length <= 0 and self.info.average_rate:
+            length = int(1 / self.info.average_rate / self.info.time_base)
+        ticks = max(1, pts + length - self.info.start_pts)
+        self.info = replace(
+            self.info, duration_pts=ticks, duration=float(ticks * self.info.time_base)
+        )
+
+    def duration(self) -> Fraction | None:
+        """Exact seconds from the first shown frame to the end of the last, as far as known."""
+        ticks = self.info.duration_pts
+        return None if ticks is None else ticks * self.info.time_base
+
+    def times(self, sampling: Sampling) -> tuple[tuple[Fraction, ...], Fraction | None]:
+        """The instants a request means, and the duration as far as it is known (seconds)."""
+        if sampling.needs_duration:
+            self.find_end()
+        duration = self.duration()
+        return sampling.times(duration), duration
+
+    def _clock(self) -> StreamClock:
+        info = self.info
+        rate = info.average_rate or Fraction(25)
+        return StreamClock(
+            start_pts=info.start_pts,
+            time_base=info.time_base,
+            frame=max(1, round(1 / rate / info.time_base)),
+        )
+
+    def plan(
+        self,
+        call: Call,
+        times: Sequence[Fraction],
+        accuracy: str | Fraction,
+        distinct: bool = False,
+    ) -> Plan:
+        """What to do for ``times``; decodes nothing."""
+        call.demuxer.prepare_index()
+        return make_plan(times, call.demuxer.index, self._clock(), accuracy, distinct=distinct)
+
+    def raw(self, delivery: Delivery) -> RawFrame:
+        """A delivered frame with its meaning. Raises ``LimitExceeded`` when it is too large."""
+        info = self.info
+        frame = raw_frame(
+            delivery.frame,
+            color=info.color,
+            sample_aspect_ratio=info.sample_aspect_ratio,
+            orientation=info.orientation,
+            pts=delivery.pts,
+            time_base=info.time_base,
+        )
+        allowed = self.limits.max_pixels
+        if allowed is not None and frame.size.width * frame.size.height > allowed:
+            raise LimitExceeded(
+                f"a frame of {frame.size.width}x{frame.size.height} exceeds {allowed} pixels",
+                stage="decode", limit="max_pixels", allowed=allowed,
+                seen=frame.size.width * frame.size.height,
+            )  # fmt: skip
+        return frame
+
+    def view(
+        self,
+        coded: Size,
+        box: tuple[int | None, int | None],
+        fit: Fit,
+        frame: RawFrame | None = None,
+        align: int = 1,
+    ) -> View:
+        info = self.info
+        return make_view(
+            coded,
+            frame.sample_aspect_ratio if frame else info.sample_aspect_ratio,
+            frame.orientation if frame else info.orientation,
+            width=box[0],
+            height=box[1],
+            fit=fit,
+            align=align,
+        )
