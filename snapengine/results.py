@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from .errors import InvalidOption
 from .imaging.encode import encode, format_of
 from .imaging.jpeg import JPEG_QUALITY, encode_jpeg
-from .imaging.scaler import jfif_planes, picture_rgb, render, render_rgb
+from .imaging.scaler import halved, jfif_planes, picture_rgb, render, render_rgb
 from .model.frame import U8, Picture, RawFrame
 from .model.geometry import Size, View
 from .model.result import Cue
@@ -84,7 +84,7 @@ class Snapshot(_Encodable):
     """
 
     __slots__ = (
-        "_frame", "_picture", "_view", "corrupt", "exact", "keyframe", "picture_type", "pts",
+        "_format", "_frame", "_picture", "_view", "corrupt", "exact", "keyframe", "picture_type", "pts",
         "requested", "stats", "time",
     )  # fmt: skip
 
@@ -110,6 +110,7 @@ class Snapshot(_Encodable):
         self.corrupt = corrupt
         self.stats = stats
         self._view = view
+        self._format = frame.format
         # Full size: the decoder's own frame, untouched. Scaled: the small picture alone.
         self._picture = picture
         self._frame = frame if picture is None else None
@@ -145,14 +146,17 @@ class Snapshot(_Encodable):
         return picture_rgb(self._picture)
 
     def _jfif(self) -> Picture:
-        if self._frame is not None:
-            if self._view.orientation.is_identity:
-                return jfif_planes(self._frame)
-            picture = Picture(*self._view.size, "444")
-            render(self._frame, self._view, picture)
-            return picture
-        assert self._picture is not None
-        return self._picture
+        # Chroma as fine as the source's: small pictures are kept with all of it (the source has
+        # enough when shrunk) for the sake of PNG and RGB; most JPEGs want a quarter.
+        coarse = self._format.model == "gray" or self._format.log2_chroma_h > 0
+        if self._picture is not None:
+            return halved(self._picture) if coarse else self._picture
+        assert self._frame is not None
+        if self._view.is_unscaled and self._view.orientation.is_identity:
+            return jfif_planes(self._frame)
+        picture = Picture(*self._view.size, "420" if coarse else "444")
+        render(self._frame, self._view, picture)
+        return picture
 
     def __repr__(self) -> str:
         kind = "keyframe" if self.keyframe else "frame"

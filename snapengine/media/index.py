@@ -80,7 +80,7 @@ class ContainerIndex:
             return
         offsets = track.composition_offsets(self._opened.source)
         # An edit list that removes or repeats samples makes entry numbers differ from the track's.
-        if offsets is not None and offsets.ends[-1] == len(self._entries):
+        if offsets is not None and offsets.ends[-1:].tolist() == [len(self._entries)]:
             dts = self.first_stamps[0] if self.first_stamps else self._entries[0].timestamp
             number = self._entries.search_timestamp(dts, backward=True, any_frame=True)
             self._offset -= offsets[max(0, number)]

@@ -31,9 +31,10 @@ OURS: dict[str, set[str]] = {
     "results": {*_VALUES, "imaging", "outputs"},
     # It paints a layout, and is told of frames by media's value for that (see MEDIA_VALUES).
     "sheet": {*_VALUES, "imaging", "media", "outputs", "planning", "results"},
+    "session": {*_VALUES, "media", "pipeline", "planning", "sources"},
     "engine": {
-        *_VALUES, "imaging", "media", "outputs", "pipeline", "planning", "results", "sheet",
-        "sources",
+        *_VALUES, "imaging", "media", "outputs", "pipeline", "planning", "results", "session",
+        "sheet", "sources",
     },
     "cli": {"", "errors"},
     "demo": {"", "errors"},
@@ -51,7 +52,7 @@ OTHERS: dict[str, set[str]] = {
     "results": {"PIL", "numpy"},
 }
 #: Modules outside of media that know one of its values, and which.
-MEDIA_VALUES = {"sheet": {"Delivery"}}
+MEDIA_VALUES = {"engine": {"Delivery"}, "sheet": {"Delivery"}}
 #: (module, what it imports) -> why the rule gives way here.
 EXCEPTIONS: dict[tuple[str, str], str] = {
     ("snapengine.cli", "imaging"): "checks --quality and the suffix before any work",
