@@ -246,7 +246,7 @@ class Video:
                         frame=frame,
                         view=view,
                         stats=call.stats,
-                        corrupt=frame.corrupt,
+                        corrupt=delivery.corrupt,
                         picture=picture,
                     ),
                 )

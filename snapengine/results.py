@@ -49,7 +49,7 @@ class _Encodable:
         return pil_image.fromarray(self.to_ndarray())
 
     def jpeg(self, quality: int = JPEG_QUALITY, *, backend: str | None = None) -> bytes:
-        """A JPEG file: 4:2:0 unless the source has more chroma, ``quality`` 1 to 100.
+        """A JPEG file: chroma 4:2:0 unless the source has more; ``quality`` 1 to 100.
 
         ``backend``: "simplejpeg", "turbojpeg" or None for the first that loads. Raises
         :class:`~snapengine.errors.InvalidOption`, ``LayoutTooLarge``, ``EncodeError``.
@@ -84,8 +84,8 @@ class Snapshot(_Encodable):
     """
 
     __slots__ = (
-        "_format", "_frame", "_picture", "_view", "corrupt", "exact", "keyframe", "picture_type", "pts",
-        "requested", "stats", "time",
+        "_format", "_frame", "_picture", "_view", "corrupt", "exact", "keyframe", "picture_type",
+        "pts", "requested", "stats", "time",
     )  # fmt: skip
 
     def __init__(

@@ -74,7 +74,7 @@ class SheetPainter:
         for number, _ in cells:
             page, rect = self._layout.rect(number)
             render(frame, view, self._canvas(page), rect.x, rect.y)
-        return PaintedCells(delivery.pts, cells, frame.keyframe, frame.corrupt)
+        return PaintedCells(delivery.pts, cells, frame.keyframe, delivery.corrupt)
 
     def accept(self, painted: PaintedCells) -> None:
         """Record what was painted; sets pages aside that are complete."""

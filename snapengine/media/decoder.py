@@ -84,13 +84,15 @@ class Delivery:
     """One frame and the targets it answers.
 
     ``exact``: proved to be the frame that was asked for: the one shown at the target, or the
-    keyframe where that was wanted.
+    keyframe where that was wanted. ``corrupt``: parts of it, or of what it was predicted from, had
+    to be made up.
     """
 
     frame: VideoFrame
     pts: int
     targets: list[Target]
     exact: bool
+    corrupt: bool = False
 
     def answers(self, target: Target) -> bool:
         """Whether this is certainly the frame a player shows at the target's instant."""
@@ -261,7 +263,9 @@ class _Picker:
         self._key_only = key_only
         self._proved_only = proved_only
         self._from_start = from_start
-        self._held: tuple[VideoFrame, int] | None = None
+        self._held: tuple[VideoFrame, int, bool] | None = None
+        self._tainted = False  # a damaged frame was seen since the last sound keyframe
+        self._errors = 0
         self._seen: set[int] = set()
         #: pts of the keyframes sent, and whether the first of them came out late
         self._keys: list[int] = []
@@ -304,11 +308,12 @@ class _Picker:
             return
         if self._recovering(pts):
             return
+        corrupt = self._is_tainted(frame, errors)
         if self._key_only:
             # One keyframe was sent and whatever comes of it is the answer to all.
             mine, self._open = self._open, []
             if mine:
-                yield Delivery(frame, pts, mine, errors == 0)
+                yield Delivery(frame, pts, mine, errors == 0, corrupt)
             return
         if self._proved_only and pts not in self.wanted:
             return
@@ -318,18 +323,31 @@ class _Picker:
                 early = [t for t in self._open if t.wanted < pts]
                 if early:
                     self._open = self._open[len(early) :]
-                    yield Delivery(frame, pts, early, True)
+                    yield Delivery(frame, pts, early, True, corrupt)
         elif pts > self._held[1]:
             yield from self._answer(pts, errors)
         else:
             return  # a decoder that goes back in time: a leftover of broken stamps
-        self._held = frame, pts
+        self._held = frame, pts, corrupt
         self._seen.add(pts)
+
+    def _is_tainted(self, frame: VideoFrame, errors: int) -> bool:
+        """Whether a frame is damaged, or was predicted from one that is.
+
+        What a decoder makes up depends on the pictures it saw before. So a damaged frame is never
+        taken as proved where pictures were passed over: it is decoded again with all of them.
+        """
+        if frame.is_corrupt or errors > self._errors:
+            self._tainted = True
+        elif frame.key_frame:
+            self._tainted = False
+        self._errors = errors
+        return self._tainted
 
     def _answer(self, before: int | None, errors: int) -> Iterator[Delivery]:
         """Deliver the held frame to the open targets in [its pts, ``before``)."""
         assert self._held is not None
-        frame, pts = self._held
+        frame, pts, corrupt = self._held
         mine: list[Target] = []
         rest: list[Target] = []
         for target in self._open:
@@ -344,12 +362,12 @@ class _Picker:
         lost = [w for w in self.wanted if w > pts and w not in self._seen]
         proved = [t for t in mine if not any(w <= t.wanted for w in lost)]
         doubtful = [t for t in mine if t not in proved]
-        if proved:
-            yield Delivery(frame, pts, proved, True)
+        if proved and not (corrupt and self._proved_only):
+            yield Delivery(frame, pts, proved, True, corrupt)
         if doubtful and not self._proved_only:
             # The wanted packet gave no frame: it was hidden (VP8 golden frames) or half of one
             # (fields), and then this is what a player shows - unless something was damaged.
-            yield Delivery(frame, pts, doubtful, errors == 0)
+            yield Delivery(frame, pts, doubtful, errors == 0, corrupt)
 
     def end(self, errors: int, truncated: bool) -> Iterator[Delivery]:
         """No more frames: the last one is shown until the end, if this is the end."""

@@ -48,7 +48,7 @@ class VideoTrack:
         data = source.read_at(start, end - start)
         (count,) = struct.unpack_from(">I", data, 4)
         table = np.frombuffer(data, ">u4", min(count, (len(data) - 8) // 8) * 2, 8).reshape(-1, 2)
-        # 32 bits: a film of two hours has 170,000 runs, and this lives as long as the video is open.
+        # 32 bits: a film of two hours has 170,000 runs, kept as long as the video is open.
         ends = np.cumsum(table[:, 0], dtype=np.int64)
         if ends[-1:].max(initial=0) >= 1 << 31:
             return None  # a lie: more samples than stsz can list
