@@ -153,10 +153,11 @@ class Decoder:
         self._context = context
 
     def _reset(self) -> None:
-        self._context.flush_buffers()
-        # avcodec_flush_buffers forgets the reorder depth that the container told (H.264 without
+        # avcodec_flush_buffers forgets the reorder depth that was told or learned (H.264 without
         # bitstream restriction): pictures would be output too early and late ones dropped.
-        self._context.reorder_depth = self.parameters.reorder_depth
+        depth = self._context.reorder_depth
+        self._context.flush_buffers()
+        self._context.reorder_depth = depth
         self._pass_over(False)
 
     def _pass_over(self, skip: bool) -> None:
