@@ -181,7 +181,7 @@ class Batcher:
         return packet.is_keyframe
 
     def earlier(self, targets: list[Target], attempt: int) -> Iterator[Batch]:
-        """Batches for the same targets from further back: ``attempt`` 1, 2, ...; 0 rewinds."""
+        """Batches for the same targets from further back, doubling with ``attempt`` 1, 2, ..."""
         first = targets[0].wanted
         stamp = first
         if self._demuxer.index.complete:
@@ -194,7 +194,7 @@ class Batcher:
             stamp = self._demuxer.start_stamp() if key is None else key.pts
         else:
             stamp = first - self._demuxer.ticks(STEP_BACK_SECONDS * 4**attempt)
-        self.exhausted = attempt == 0 or stamp <= self._demuxer.start_stamp()
+        self.exhausted = stamp <= self._demuxer.start_stamp()
         if self.exhausted:
             self._demuxer.rewind()
         else:
@@ -274,7 +274,7 @@ class Batcher:
                     abs(found.pts - target.instant) > target.tolerance or (same and target.distinct)
                 )
             ):
-                exact.append(replace(target, kind="exact"))
+                exact.append(replace(target, kind="exact", key=None, shown=None))
                 continue
             if not same:
                 if chosen is not None:
