@@ -1,11 +1,14 @@
 """Rounds of A B C, A B C, ...: contestants alternate, so a busy machine is unfair to all of them.
 
 A ratio is taken inside one round, between runs seconds apart, and the report gives the median of
-those ratios with the smallest and the largest. Absolute seconds are recorded and mean little.
+those ratios with the smallest and the largest. A round of slow contestants takes minutes, so each
+of those is followed by a run of the engine that is only for its pair. Absolute seconds are
+recorded and mean little.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import statistics
 import time
@@ -36,10 +39,11 @@ class Entry:
     whole_file: bool = False
     verdict: Verdict | None = None
     warm_up_seconds: float | None = None
-    warm_up_cpu_seconds: float | None = None
     seconds: list[float | None] = field(default_factory=list)
     cpu_seconds: list[float | None] = field(default_factory=list)
     counters: dict[str, Any] = field(default_factory=dict)
+    # Round -> seconds and processor time of the engine right after a slow contestant's run.
+    beside: dict[int, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def timed(self) -> list[float]:
@@ -82,23 +86,18 @@ class Comparison:
                 entry.whole_file = worker.whole_file
                 reply = worker.run(self.job, keep=True)
                 entry.warm_up_seconds = reply.seconds
-                entry.warm_up_cpu_seconds = reply.cpu_seconds
                 entry.verdict = verify(self.file, self.job, reply.outcome)
                 entry.counters = reply.outcome.counters
-                slow = reply.seconds > SLOW_SECONDS
+                slow = reply.seconds > SLOW_SECONDS and name != ENGINE
                 entry.seconds.append(reply.seconds if slow else None)
                 entry.cpu_seconds.append(reply.cpu_seconds if slow else None)
+                self._pair(entry, workers)
             except WorkerError as error:
                 self._fail(entry, str(error), workers)
             if entry.failure == "does not offer this":
                 del self.entries[name]
                 continue
             self.say(f"  {name:26} {_told(entry)}")
-        # Round 0 is the slow ones' verified run; the engine takes part in it to give them a pair.
-        engine = self.entries.get(ENGINE)
-        if engine and any(entry.timed for entry in self.entries.values()) and not engine.timed:
-            engine.seconds[0] = engine.warm_up_seconds
-            engine.cpu_seconds[0] = engine.warm_up_cpu_seconds
 
     def round(self, workers: dict[str, Worker], *, skip: str | None = None, turn: int = 0) -> None:
         """One run of everyone (but ``skip``), starting with another one each turn."""
@@ -129,7 +128,23 @@ class Comparison:
             return None
         entry.seconds.append(reply.seconds)
         entry.cpu_seconds.append(reply.cpu_seconds)
+        self._pair(entry, workers)
         return reply.seconds
+
+    def _pair(self, entry: Entry, workers: dict[str, Worker]) -> None:
+        """After a slow contestant, a run of the engine for it alone."""
+        seconds = entry.seconds[-1]
+        engine = self.entries.get(ENGINE)
+        if entry.name == ENGINE or not seconds or seconds < SLOW_SECONDS:
+            return
+        if engine is None or engine.failure:
+            return
+        self.rest(ENGINE, workers)
+        try:
+            reply = workers[ENGINE].run(self.job)
+        except WorkerError:
+            return
+        entry.beside[len(entry.seconds) - 1] = (reply.seconds, reply.cpu_seconds)
 
     def _fail(self, entry: Entry, why: str, workers: dict[str, Worker]) -> None:
         entry.failure = why
@@ -147,6 +162,9 @@ class Comparison:
                 "failure": entry.failure or None,
                 "seconds": [_short(value) for value in entry.seconds],
                 "cpu_seconds": [_short(value) for value in entry.cpu_seconds],
+                "engine_right_after": {
+                    str(number): _short(one) for number, (one, _) in entry.beside.items()
+                },
                 "warm_up_seconds": _short(entry.warm_up_seconds),
                 "median": _short(entry.median),
                 "cpu_median": _short(_median(entry.cpu_seconds)),
@@ -166,21 +184,30 @@ class Comparison:
 
 
 def ratios(entry: Entry, base: Entry | None, of: str = "seconds") -> dict[str, Any] | None:
-    """``of`` (``seconds`` or ``cpu_seconds``) of ``entry`` by that of ``base``, round by round."""
+    """``of`` (``seconds`` or ``cpu_seconds``) of ``entry`` by that of ``base``, round by round.
+
+    ``best`` is the shortest by the shortest: what is left when others used the machine meanwhile.
+    """
     if base is None:
         return None
-    pairs = [
-        one / other
-        for one, other in zip(getattr(entry, of), getattr(base, of), strict=False)
-        if one is not None and other
-    ]
+    pairs = []
+    for number, (one, other) in enumerate(
+        itertools.zip_longest(getattr(entry, of), getattr(base, of))
+    ):
+        if number in entry.beside:
+            other = entry.beside[number][0 if of == "seconds" else 1]
+        if one is not None and other:
+            pairs.append((one, other))
     if not pairs:
         return None
+    found = [one / other for one, other in pairs]
+    best = min(one for one, _ in pairs) / min(other for _, other in pairs)
     return {
-        "median": round(statistics.median(pairs), 4),
-        "min": round(min(pairs), 4),
-        "max": round(max(pairs), 4),
-        "pairs": len(pairs),
+        "median": round(statistics.median(found), 4),
+        "min": round(min(found), 4),
+        "max": round(max(found), 4),
+        "best": round(best, 4),
+        "pairs": len(found),
     }
 
 

@@ -290,6 +290,7 @@ def _encode(recipe: Recipe, clip: Path | None, path: Path) -> None:
     import av
     from av.video.reformatter import Interpolation, VideoReformatter
 
+    os.environ.setdefault("SVT_LOG", "1")  # errors only; it writes to stderr past everybody
     encoder, options = ENCODERS[recipe.codec]
     gop = round((recipe.gop_seconds or 2.0) * RATE)
     count = round(recipe.loop_seconds * RATE)

@@ -33,7 +33,7 @@ def test_scattered(suite: Any, benchmark: Any) -> None:
         title="20 scattered exact snapshots at full size, 12-min 1080p H.264",
         file=file,
         job=_job(file),
-        contestants=[*LIMITS, *RIVALS],
+        contestants=[*(["limit"] if suite.quick else LIMITS), *RIVALS],
         rounds=suite.rounds(quick=4, full=9),
     )
 

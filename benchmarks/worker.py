@@ -117,7 +117,7 @@ def main() -> int:
 
         contestant = load(sys.argv[2])
         line.send((True, (contestant.version(), contestant.recipe, contestant.whole_file)))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever stops it, the run goes on without it
         line.send((False, f"{type(error).__name__}: {str(error).splitlines()[0]}"))
         return 1
     from benchmarks.rivals.base import NotOffered
@@ -145,7 +145,7 @@ def main() -> int:
         except NotOffered:
             kept_job = None
             line.send((False, "does not offer this"))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a failure is a result
             kept_job = None
             text = str(error).splitlines() or [""]
             line.send((False, f"{type(error).__name__}: {text[0]}"))

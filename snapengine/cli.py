@@ -20,7 +20,7 @@ from typing import Any
 from . import __version__
 from .errors import InvalidOption, RequestError, SnapError
 
-_TIMES = "T is seconds, HH:MM:SS.mmm or a percentage such as 37.5%"
+_TIMES = "T is seconds, HH:MM:SS.mmm or a percentage such as 37.5%%"  # argparse formats it
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -46,6 +46,8 @@ class VideoTrack:
             return None
         start, end = self.ctts
         data = source.read_at(start, end - start)
+        if len(data) < 8:
+            return None
         (count,) = struct.unpack_from(">I", data, 4)
         table = np.frombuffer(data, ">u4", min(count, (len(data) - 8) // 8) * 2, 8).reshape(-1, 2)
         # 32 bits: a film of two hours has 170,000 runs, kept as long as the video is open.
@@ -170,8 +172,7 @@ def _edits(source: Source, track: _Box) -> int:
     elst = _find(source, track, b"edts", b"elst")
     if elst is None:
         return 1
-    head = source.read_at(elst.body, 8)
-    version, count = head[0], struct.unpack_from(">I", head, 4)[0]
+    version, count = struct.unpack(">B3xI", source.read_at(elst.body, 8))
     entry = struct.Struct(">qqi" if version == 1 else ">iii")
     count = min(count, (elst.end - elst.body - 8) // entry.size, 1024)
     data = source.read_at(elst.body + 8, count * entry.size)

@@ -192,10 +192,12 @@ class Selector(Generic[P]):
             if action is Action.WANT:
                 yield from self.release()
                 if self.field_pairs:
-                    if self._undecided:
-                        yield self._emit(self._undecided.popleft()[0], Action.SEND)
-                    else:
+                    # The second field goes along, unless what follows is wanted for itself: then
+                    # it is another frame, and takes its own companion with it.
+                    if not self._undecided:
                         self._companion = True
+                    elif not self._may_be_wanted(*self._undecided[0]):
+                        yield self._emit(self._undecided.popleft()[0], Action.SEND)
 
     def _release_all(self) -> Iterator[tuple[P, Action]]:
         for packet, _ in self._settled:
@@ -207,9 +209,10 @@ class Selector(Generic[P]):
 
     def _has_wanted(self) -> bool:
         """Whether a packet that is or may become wanted is still held."""
-        return any(
-            bucket >= 0 and packet.pts == self._best[bucket] for packet, bucket in self._undecided
-        )
+        return any(self._may_be_wanted(packet, bucket) for packet, bucket in self._undecided)
+
+    def _may_be_wanted(self, packet: P, bucket: int) -> bool:
+        return bucket >= 0 and packet.pts == self._best[bucket]
 
     def _finish(self) -> None:
         self.done = True

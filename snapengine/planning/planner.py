@@ -91,7 +91,7 @@ def _search(targets: list[Target], clock: StreamClock) -> Run:
 
 def _indexed(targets: list[Target], index: KeyframeIndex, clock: StreamClock) -> list[Run]:
     groups: list[tuple[Keyframe, list[Target]]] = []
-    used: int | None = None  # pts of the keyframe the previous target was answered with
+    used: int | None = None  # pts of the last keyframe taken in place of the frame shown
     for target in targets:
         floor = index.floor(target.pts)
         if floor is None:
@@ -100,7 +100,6 @@ def _indexed(targets: list[Target], index: KeyframeIndex, clock: StreamClock) ->
             if floor is None:
                 return [_search(targets, clock)]
             _append(groups, floor, replace(target, kind="exact"))
-            used = None
             continue
         if target.kind == "exact":
             _append(groups, floor, target)
@@ -109,7 +108,6 @@ def _indexed(targets: list[Target], index: KeyframeIndex, clock: StreamClock) ->
         nearest = min(sides, key=lambda k: abs(k.pts - target.instant), default=floor)
         near = abs(nearest.pts - target.instant)
         if not nearest.shown:
-            used = None
             _append(groups, floor, replace(target, kind="exact"))
         elif target.kind == "keyframe" or (
             near <= target.tolerance and not (target.distinct and nearest.pts == used)
@@ -118,7 +116,6 @@ def _indexed(targets: list[Target], index: KeyframeIndex, clock: StreamClock) ->
             shown = index.shown_until(nearest, target.pts)
             _append(groups, nearest, replace(target, key=nearest.pts, shown=shown))
         else:
-            used = None
             _append(groups, floor, replace(target, kind="exact"))
     groups.sort(key=lambda g: g[0].stamp)
     return [_run(key, members, index, clock) for key, members in groups]

@@ -44,14 +44,14 @@ class LocalSource:
     def read_at(self, offset: int, size: int) -> bytes:
         try:
             data = os.pread(self._fd, size, offset)
+            # A pread may be cut short (signals, 2 GiB limit); only the end of the file ends a read.
+            while len(data) < size and offset + len(data) < self._size:
+                more = os.pread(self._fd, size - len(data), offset + len(data))
+                if not more:
+                    break
+                data += more
         except OSError as exc:
             raise SourceError(f"cannot read {self._name!r}: {exc}", stage="open") from exc
-        # A pread may be cut short (signals, 2 GiB limit); only the end of the file ends a read.
-        while len(data) < size and offset + len(data) < self._size:
-            more = os.pread(self._fd, size - len(data), offset + len(data))
-            if not more:
-                break
-            data += more
         return data
 
     def close(self) -> None:

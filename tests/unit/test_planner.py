@@ -188,7 +188,6 @@ def test_cells_of_a_sheet_never_share_a_keyframe(gaps: list[int], step: int) -> 
     assert set(used) == {t.key for t in all_targets(plain)} - {None}
 
 
-@pytest.mark.xfail(reason="a target that decodes on makes the planner forget the keyframe in use")
 def test_three_targets_around_one_keyframe_use_it_once() -> None:
     plan = make_plan([F(98, 100), F(100, 100), F(102, 100)], index_of([0, 100]), clock(frame=1),
                      F(5, 100), distinct=True)  # fmt: skip
