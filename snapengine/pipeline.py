@@ -14,7 +14,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -24,6 +24,8 @@ from .media.decoder import CodecParameters, Decoder, Delivery
 from .model.plan import Plan, Run, Target
 from .model.stats import RunStats
 
+#: How many batches per worker may be under way or wait for their turn to be handed out.
+_WAITING = 4
 #: Batches of fewer packets gain nothing from frame threads: starting them costs more.
 _FRAME_THREAD_PACKETS = 6
 #: A target without a proved frame is tried again from 1, 3, 7, ... keyframes further back. From
@@ -198,9 +200,17 @@ class Pipeline:
                     yield from self._in_place(batch, consume, stats, cores, skip_loop_filter)
                     continue
                 pending.append(executor.submit(work, batch))
-                # One batch ready for each worker beside the one it works on.
-                while len(pending) >= 2 * cores or (pending and pending[0].done()):
-                    yield from self._finish(pending.popleft().result(), consume, stats)
+                # One batch ready for each worker beside the one it works on. Short batches finish
+                # while a long one before them is still decoding; their results wait for it, but
+                # no worker does.
+                while pending:
+                    under_way = [future for future in pending if not future.done()]
+                    if pending[0].done() or len(pending) >= _WAITING * cores:
+                        yield from self._finish(pending.popleft().result(), consume, stats)
+                    elif len(under_way) >= 2 * cores:
+                        wait(under_way, return_when=FIRST_COMPLETED)
+                    else:
+                        break
             while pending:
                 yield from self._finish(pending.popleft().result(), consume, stats)
         finally:
