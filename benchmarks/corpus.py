@@ -5,6 +5,8 @@ A short *loop* is taken from a real clip where one is present (``SNAPENGINE_MEDI
 come from transcoding the loop; length comes from repeating it by stream copy, which keeps packets,
 B-frames and index as an encoder made them and takes seconds even for two hours.
 
+Over 400 lines, because recipes, their making and the packet table are read together or not at all.
+
     python -m benchmarks.corpus            # list the recipes and what is there
     python -m benchmarks.corpus NAME ...   # make these
 """

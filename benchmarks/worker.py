@@ -147,7 +147,7 @@ def main() -> int:
             line.send((False, "does not offer this"))
         except Exception as error:  # noqa: BLE001 - a failure is a result
             kept_job = None
-            text = str(error).splitlines() or [""]
+            text = str(error).replace(job.path, Path(job.path).name).splitlines() or [""]
             line.send((False, f"{type(error).__name__}: {text[0]}"))
 
 
