@@ -34,11 +34,13 @@ class _Box:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoTrack:
     """A video track: how to put it upright, where its composition offsets lie (``ctts``), and how
-    many stretches of it an edit list plays."""
+    many stretches of it an edit list plays. ``plays_whole``: that list only shifts the track, from
+    its first picture to its end, as nearly every muxer writes it for files with B-frames."""
 
     orientation: Orientation
     ctts: tuple[int, int] | None
     edits: int
+    plays_whole: bool
 
     def composition_offsets(self, source: Source) -> CompositionOffsets | None:
         """pts - dts of every sample, run-length coded; ``None`` when all are shown as decoded."""
@@ -81,6 +83,13 @@ class IsoHeader:
     patches: tuple[tuple[int, bytes], ...]
     tracks: tuple[VideoTrack, ...]
     fragmented: bool
+
+    @property
+    def options(self) -> dict[str, str]:
+        """What to tell libavformat's demuxer: its full treatment of edit lists, which rebuilds the
+        whole index, only where a list cuts or repeats something."""
+        whole = all(track.plays_whole for track in self.tracks)
+        return {"advanced_editlist": "0"} if whole and self.tracks and not self.fragmented else {}
 
 
 def read_header(source: Source) -> IsoHeader | None:
@@ -130,6 +139,7 @@ def _read_moov(source: Source, moov: _Box) -> IsoHeader:
     patches: list[tuple[int, bytes]] = []
     tracks: list[VideoTrack] = []
     movie: tuple[int, ...] | None = None
+    timescale = 0
     fragmented = False
     for box in _boxes(source, moov.body, moov.end):
         if box.kind == b"mvex":
@@ -138,10 +148,14 @@ def _read_moov(source: Source, moov: _Box) -> IsoHeader:
             # version/flags, times (12 or 20 bytes), duration.., rate, volume, reserved, matrix
             version = source.read_at(box.body, 1)
             movie = _matrix(source, box.body + (48 if version == b"\x01" else 36))
+            (timescale,) = struct.unpack(
+                ">I", source.read_at(box.body + (20 if version == b"\x01" else 12), 4)
+            )
         elif box.kind == b"trak":
             handler = _find(source, box, b"mdia", b"hdlr")
             kind = source.read_at(handler.body + 8, 4) if handler else b""
             if kind == b"vide":
+                edits = _edits(source, box)
                 header = _find(source, box, b"tkhd")
                 matrix = None
                 if header is not None:
@@ -152,7 +166,8 @@ def _read_moov(source: Source, moov: _Box) -> IsoHeader:
                     VideoTrack(
                         orientation=_combine(matrix, movie),
                         ctts=(ctts.body, ctts.end) if ctts else None,
-                        edits=_edits(source, box),
+                        edits=1 if edits is None else sum(media >= 0 for _, media in edits),
+                        plays_whole=_plays_whole(source, box, edits, ctts, timescale),
                     )
                 )
             elif kind:
@@ -167,16 +182,44 @@ def _read_moov(source: Source, moov: _Box) -> IsoHeader:
     )
 
 
-def _edits(source: Source, track: _Box) -> int:
-    """Entries of the edit list that play media (``media_time`` not -1); 1 when there is no list."""
+def _edits(source: Source, track: _Box) -> list[tuple[int, int]] | None:
+    """The edit list: (duration in movie ticks, media time in track ticks, -1 for an empty edit)."""
     elst = _find(source, track, b"edts", b"elst")
     if elst is None:
-        return 1
+        return None
     version, count = struct.unpack(">B3xI", source.read_at(elst.body, 8))
-    entry = struct.Struct(">qqi" if version == 1 else ">iii")
+    entry = struct.Struct(">qqi" if version == 1 else ">Iii")
     count = min(count, (elst.end - elst.body - 8) // entry.size, 1024)
     data = source.read_at(elst.body + 8, count * entry.size)
-    return sum(media_time >= 0 for _, media_time, _ in entry.iter_unpack(data))
+    return [(duration, media_time) for duration, media_time, _ in entry.iter_unpack(data)]
+
+
+def _plays_whole(
+    source: Source,
+    track: _Box,
+    edits: list[tuple[int, int]] | None,
+    ctts: _Box | None,
+    timescale: int,
+) -> bool:
+    """Whether the edit list starts at the first picture shown and reaches to the end."""
+    if not edits:
+        return True
+    mdhd = _find(source, track, b"mdia", b"mdhd")
+    if len(edits) != 1 or mdhd is None or not timescale:
+        return False
+    duration, media_time = edits[0]
+    first = 0
+    if ctts is not None:
+        (count, _, first) = struct.unpack(">4xIIi", source.read_at(ctts.body, 16))
+        if not count:
+            return False
+    head = source.read_at(mdhd.body, 32)
+    if head[:1] == b"\x01":
+        ticks, length = struct.unpack_from(">IQ", head, 20)
+    else:
+        ticks, length = struct.unpack_from(">II", head, 12)
+    # The list counts in ticks of the movie, often milliseconds: it may be short by one of those.
+    return media_time == first and bool(ticks) and (duration + 1) * ticks >= length * timescale
 
 
 def _matrix(source: Source, offset: int) -> tuple[int, ...] | None:

@@ -74,6 +74,7 @@ def open_container(source: Source, on_read: Any, stream: int | None) -> OpenedCo
         container = av.open(
             reader,
             "r",
+            options=iso.options if iso else None,
             metadata_errors="replace",
             buffer_size=_BUFFER_SIZE,
             io_open=_refuse_other_files,
