@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 OUT    ?= out/demo
+comma  := ,
 
 .PHONY: demo test lint bench clean
 
@@ -35,8 +36,9 @@ $(VENV)/.test: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
 	@touch $@
 
+# `make bench TORCH=1` also installs torchcodec and the torch it needs.
 $(VENV)/.bench: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench$(if $(TORCH),$(comma)bench-torch)]'
 	@touch $@
 
 clean:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from typing import Final, Literal, NamedTuple, get_args
 
 from ..errors import InvalidGeometry, InvalidOption, LayoutTooLarge
@@ -126,6 +127,7 @@ def check_fit(fit: object) -> Fit:
     return fit  # type: ignore[return-value]
 
 
+@lru_cache(maxsize=64)
 def make_view(
     coded: Size,
     sar: Fraction,
