@@ -17,6 +17,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from benchmarks.bars import evaluate
+
 __all__ = ["bars_table", "chart", "comparison_table", "readme_block"]
 
 START, END = "<!-- bench:start -->", "<!-- bench:end -->"
@@ -211,8 +213,14 @@ def main() -> int:
     parser.add_argument("results", type=Path)
     parser.add_argument("--chart", type=Path, help="write the SVG chart here")
     parser.add_argument("--readme", type=Path, help="replace the marked block in this file")
+    parser.add_argument(
+        "--add", type=Path, action="append", default=[], help="probes of another run of this tree"
+    )
     options = parser.parse_args()
     results = json.loads(options.results.read_text())
+    for other in options.add:
+        results["probes"] |= json.loads(other.read_text())["probes"]
+    results["bars"] = evaluate(results)
     if options.chart:
         options.chart.write_text(chart(results))
     if options.readme:
