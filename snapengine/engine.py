@@ -173,6 +173,8 @@ class Video:
         shape = check_fit(fit)
         background = parse_color(color)
         self._session.check_open()
+        if box != (None, None):
+            _check_pixels(self._session.view(self._session.info.coded_size, box, shape).size)
         return self._snapshots(sampling, how, box, shape, background, progress)
 
     def _snapshots(
@@ -198,6 +200,7 @@ class Video:
                         if progress is not None:
                             progress(done, len(times))
                         yield waiting.pop(following)
+                        self._session.check_open()
                         following += 1
                 for number in sorted(waiting):
                     done += 1
@@ -392,12 +395,16 @@ class Video:
 def _check_box(width: object, height: object) -> tuple[int | None, int | None]:
     w = None if width is None else check_side("width", width)
     h = None if height is None else check_side("height", height)
-    if w is not None and h is not None and w * h > MAX_PICTURE_PIXELS:
-        raise LayoutTooLarge(
-            f"{w}x{h} is more than {MAX_PICTURE_PIXELS} pixels",
-            limit="pixels", allowed=MAX_PICTURE_PIXELS, seen=w * h,
-        )  # fmt: skip
     return w, h
+
+
+def _check_pixels(size: Size) -> None:
+    """Refuse pictures that are too large, also where one side follows from the other."""
+    if size.width * size.height > MAX_PICTURE_PIXELS:
+        raise LayoutTooLarge(
+            f"{size.width}x{size.height} is more than {MAX_PICTURE_PIXELS} pixels",
+            limit="pixels", allowed=MAX_PICTURE_PIXELS, seen=size.width * size.height,
+        )  # fmt: skip
 
 
 def _windows(times: Sequence[Fraction]) -> Iterator[Sequence[Fraction]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from numbers import Integral
 from typing import Final, Literal, NamedTuple, get_args
 
 from ..errors import InvalidGeometry, InvalidOption, LayoutTooLarge
@@ -111,8 +112,9 @@ def display_size(coded: Size, sar: Fraction, orientation: Orientation) -> Size:
 
 def check_side(name: str, value: object, limit: int = JPEG_MAX_SIDE) -> int:
     """A usable side length in pixels, or :class:`InvalidGeometry` / :class:`LayoutTooLarge`."""
-    if isinstance(value, bool) or not isinstance(value, int):
+    if isinstance(value, bool) or not isinstance(value, Integral):
         raise InvalidGeometry(f"{name} must be a whole number of pixels, not {value!r}")
+    value = int(value)  # numpy's whole numbers are as good as Python's
     if value < 1:
         raise InvalidGeometry(f"{name} must be at least 1, not {value}")
     if value > limit:

@@ -17,6 +17,7 @@ Pure arithmetic on whole pixels; nothing here allocates, so any sheet can be pla
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Final, Literal, NamedTuple
 
 from ..errors import InvalidGeometry, LayoutTooLarge
@@ -166,8 +167,9 @@ class SheetLayout:
 
 
 def _whole(name: str, value: object, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
+    if isinstance(value, bool) or not isinstance(value, Integral):
         raise InvalidGeometry(f"{name} must be a whole number, not {value!r}", value=value)
+    value = int(value)
     if value < least:
         raise InvalidGeometry(f"{name} must be at least {least}, not {value}", value=value)
     return value

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from numbers import Integral
 from typing import Final
 
 from ..errors import InvalidOption, InvalidTime, LimitExceeded
@@ -151,8 +152,9 @@ def make_sampling(
 
 
 def _whole(name: str, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
+    if isinstance(value, bool) or not isinstance(value, Integral):
         raise InvalidTime(f"{name} must be a whole number, not {value!r}")
+    value = int(value)
     if not 1 <= value <= MAX_TARGETS:
         raise InvalidTime(f"{name} must be 1 to {MAX_TARGETS}, not {value}")
     return value

@@ -7,7 +7,7 @@ import stat
 import threading
 from typing import BinaryIO
 
-from ..errors import SourceDenied, SourceError, SourceNotFound, UnrecognizedContainer
+from ..errors import EngineClosed, SourceDenied, SourceError, SourceNotFound, UnrecognizedContainer
 
 
 class LocalSource:
@@ -42,6 +42,8 @@ class LocalSource:
         return self._size
 
     def read_at(self, offset: int, size: int) -> bytes:
+        if self._fd < 0:
+            raise EngineClosed(f"{self._name}: the video is closed")
         try:
             data = os.pread(self._fd, size, offset)
             # A pread may be cut short (signals, 2 GiB limit); only the end of the file ends a read.

@@ -472,3 +472,25 @@ def test_many_opens_leave_no_file_open(good: Path) -> None:
         picture_or_error(good.read_bytes()[:5000])
     gc.collect()
     assert len(list(handles.iterdir())) <= before
+
+
+def test_a_side_that_follows_from_the_other_is_bounded_too() -> None:
+    with snapengine.open(build(recipe("h264-mp4-baseline"))) as video:
+        with pytest.raises(snapengine.errors.LayoutTooLarge, match="65000x"):
+            video.snapshot(0, width=65000)
+
+
+def test_whole_numbers_of_numpy_are_whole_numbers() -> None:
+    with snapengine.open(build(recipe("h264-mp4-baseline"))) as video:
+        assert video.snapshot(0, width=np.int64(64)).width == 64
+        assert len(list(video.snapshots(count=np.int32(3), width=64))) == 3
+        sheet = video.sprite(count=np.uint8(4), cell=(np.int16(32), 18), columns=np.int64(2))
+        assert (sheet.columns, len(sheet.cells)) == (2, 4)
+
+
+def test_closing_in_the_middle_of_an_iteration_says_so() -> None:
+    with snapengine.open(build(recipe("h264-mp4-longgop"))) as video:
+        shots = video.snapshots(interval=0.5, width=64)
+        next(shots)
+    with pytest.raises(snapengine.errors.EngineClosed):
+        list(shots)

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snapengine.errors import (
+    EngineClosed,
     InvalidOption,
     LimitExceeded,
     SourceDenied,
@@ -151,7 +152,7 @@ def test_a_closed_file_is_told(tmp_path: Path) -> None:
     source = LocalSource(path)
     source.close()
     source.close()
-    with pytest.raises(SourceError, match="cannot read"):
+    with pytest.raises(EngineClosed, match="closed"):
         source.read_at(0, 4)
 
 
