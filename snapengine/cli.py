@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -37,15 +38,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         result = arguments.run(arguments)
         if arguments.json:
             print(json.dumps(result, indent=2))
+        if sys.stdout is not None:  # closed by whoever started us
             sys.stdout.flush()
         return 0
     except RequestError as error:
         return _fail(arguments, error, 2)
     except SnapError as error:
         return _fail(arguments, error, 1)
-    except BrokenPipeError:
-        # The reader of our output left (`| head`); Python would complain again while exiting.
+    except OSError as error:
+        # Our own output: its reader left (`| head`) or its disk is full. Python would complain
+        # again while it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            print(f"snapengine: cannot write the result: {error.strerror}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("snapengine: interrupted", file=sys.stderr)
@@ -151,12 +156,17 @@ def _sampling(arguments: argparse.Namespace) -> dict[str, Any]:
 def _accuracy(text: str | None) -> Any:
     if text is None or text in ("exact", "keyframe"):
         return text
+    from .model.time import Percent, parse_time
+
     try:
-        return Fraction(text)
-    except (ValueError, ZeroDivisionError):
+        seconds = parse_time(text)
+    except RequestError:
+        seconds = Percent(Fraction(0))
+    if isinstance(seconds, Percent):
         raise InvalidOption(
-            f"accuracy must be exact, keyframe or a number of seconds, not {text!r}"
-        ) from None
+            f"accuracy must be exact, keyframe or a number of seconds, not {text[:64]!r}"
+        )
+    return seconds
 
 
 # -- commands -------------------------------------------------------------------------------
@@ -209,10 +219,18 @@ def _snapshot(arguments: argparse.Namespace) -> dict[str, Any]:
     else:
         format_of(name(0, 0.0))
     written: list[dict[str, Any]] = []
+    asked = 0
     with (
         snapengine.open(arguments.file, stream=arguments.stream) as video,
-        _progress() as progress,
+        _progress() as shown,
     ):
+
+        def progress(done: int, total: int) -> None:
+            nonlocal asked
+            asked = total
+            if shown is not None:
+                shown(done, total)
+
         shots = video.snapshots(
             **request,
             width=arguments.width,
@@ -223,8 +241,8 @@ def _snapshot(arguments: argparse.Namespace) -> dict[str, Any]:
             progress=progress,
         )
         stats = None
-        for number, shot in enumerate(shots):
-            path = name(number, shot.requested)
+        for shot in shots:
+            path = name(shot.index, shot.requested)
             if several:
                 _make_folder(path.parent)
             shot.save(path, arguments.quality)
@@ -232,6 +250,7 @@ def _snapshot(arguments: argparse.Namespace) -> dict[str, Any]:
             written.append(
                 {
                     "path": str(path),
+                    "index": shot.index,
                     "requested": shot.requested,
                     "time": shot.time,
                     "pts": shot.pts,
@@ -248,7 +267,14 @@ def _snapshot(arguments: argparse.Namespace) -> dict[str, Any]:
             print(
                 f"{item['path']}  {item['width']}x{item['height']}  {item['time']:.3f} s ({kind})"
             )
-    return {"pictures": written, "stats": stats.as_dict() if stats else {}}
+    missing = sorted(set(range(asked)) - {item["index"] for item in written})
+    if missing and not arguments.json:
+        print(f"no picture for times number {', '.join(map(str, missing))}", file=sys.stderr)
+    return {
+        "pictures": written,
+        "missing": missing,
+        "stats": stats.as_dict() if stats else {},
+    }
 
 
 def _naming(output: str, several: bool) -> Callable[[int, float], Path]:
@@ -263,6 +289,11 @@ def _naming(output: str, several: bool) -> Callable[[int, float], Path]:
                 f"not {output!r}"
             )
         output = os.path.join(output.replace("{", "{{").replace("}", "}}"), "{index:04d}.jpg")
+    for field in re.findall(r"\{[^{}]*\}", output.replace("{{", "").replace("}}", "")):
+        if not re.fullmatch(r"\{(time|index(:0?[1-9]d)?)\}", field):
+            raise InvalidOption(
+                f"a name may hold {{index}}, {{index:04d}} and {{time}}, not {field}: {output!r}"
+            )
     try:
         output.format(index=1, time="00-00-00.000")
     except (KeyError, IndexError, ValueError) as error:

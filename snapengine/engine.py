@@ -27,7 +27,7 @@ from .model.plan import Plan
 from .model.stats import RunStats
 from .model.time import to_seconds
 from .planning.layout import SheetLayout
-from .planning.sampling import Sampling, check_accuracy, make_sampling
+from .planning.sampling import MAX_TARGETS, Sampling, check_accuracy, make_sampling
 from .results import Snapshot, SpriteSheet
 from .session import Call, Session
 from .sheet import PaintedCells, SheetPainter
@@ -189,10 +189,13 @@ class Video:
         times, _ = self._session.times(sampling)
         done = 0
         with self._session.call() as call:
+            first = 0
             for window in _windows(times):
                 waiting: dict[int, Snapshot] = {}
                 following = 0
-                for number, shot in self._shoot(call, window, accuracy, box, fit, background):
+                shots = self._shoot(call, window, accuracy, box, fit, background, first)
+                first += len(window)
+                for number, shot in shots:
                     waiting[number] = shot
                     while following in waiting:
                         call.count()
@@ -221,6 +224,7 @@ class Video:
         box: tuple[int | None, int | None],
         fit: Fit,
         background: tuple[int, int, int],
+        first: int,
     ) -> Iterator[tuple[int, Snapshot]]:
         plan = self._session.plan(call, times, accuracy)
         info = self._session.info
@@ -243,6 +247,7 @@ class Video:
                 (
                     number,
                     Snapshot(
+                        index=first + number,
                         requested=float(times[number]),
                         time=to_seconds(delivery.pts - info.start_pts, info.time_base),
                         pts=delivery.pts,
@@ -307,7 +312,7 @@ class Video:
         size = self._cell_size(cell)
         self._session.check_open()
         # A first layout with one cell checks the geometry before any I/O.
-        _layout(size, columns, rows, padding, margin, columns if isinstance(columns, int) else 1)
+        _layout(size, columns, rows, padding, margin, MAX_TARGETS)
         times, duration = self._session.times(sampling)
         layout = _layout(size, columns, rows, padding, margin, len(times))
         with self._session.call() as call:

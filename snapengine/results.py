@@ -74,8 +74,8 @@ class _Encodable:
 class Snapshot(_Encodable):
     """One picture and the truth about it.
 
-    ``requested`` and ``time`` are seconds from the first shown frame: what was asked and the start
-    of the frame delivered. ``pts`` is its stamp in the stream's ``time_base``. ``exact``: it is the
+    ``index`` counts the times asked for, from 0. ``requested`` and ``time`` are seconds from the
+    first shown frame: what was asked and the start of the frame delivered. ``pts`` is its stamp in the stream's ``time_base``. ``exact``: it is the
     frame a player shows at ``requested``. ``keyframe``: it is one. ``corrupt``: the decoder had to
     make parts of it up. ``stats``: the work of the call that made it, shared by all its pictures
     and still counting while they are being made.
@@ -84,13 +84,15 @@ class Snapshot(_Encodable):
     """
 
     __slots__ = (
-        "_format", "_frame", "_picture", "_view", "corrupt", "exact", "keyframe", "picture_type",
+        "_format", "_frame", "_picture", "_view", "corrupt", "exact", "index", "keyframe",
+        "picture_type",
         "pts", "requested", "stats", "time",
     )  # fmt: skip
 
     def __init__(
         self,
         *,
+        index: int,
         requested: float,
         time: float,
         pts: int,
@@ -101,6 +103,7 @@ class Snapshot(_Encodable):
         corrupt: bool,
         picture: Picture | None = None,
     ) -> None:
+        self.index = index
         self.requested = requested
         self.time = time
         self.pts = pts
@@ -297,6 +300,8 @@ class SpriteSheet:
         if os.path.basename(vtt) != vtt or not vtt:
             raise InvalidOption(f"vtt must be a plain file name, not {vtt!r}")
         names = self.page_names(suffix)
+        if vtt in names:
+            raise InvalidOption(f"vtt must not have the name of a page: {vtt!r}")
         files: dict[str, bytes | Callable[[], bytes]] = {}
         for name, page in zip(names, self.pages, strict=True):
             files[name] = _timed(page, kind, quality, self.stats)

@@ -22,6 +22,8 @@ _REFUSED_FORMATS = frozenset(
 )
 #: AVFMT_FLAG_GENPTS (libavformat/avformat.h), which PyAV sets on every container.
 _GENPTS = 0x0001
+#: No protocol of libavformat's own: an SDP file would open sockets, a playlist files.
+_OPTIONS = {"protocol_whitelist": "none"}
 #: AVIO buffer. A header is read in steps of this size; packets larger than it bypass the buffer.
 _BUFFER_SIZE = 32768
 
@@ -74,7 +76,7 @@ def open_container(source: Source, on_read: Any, stream: int | None) -> OpenedCo
         container = av.open(
             reader,
             "r",
-            options=iso.options if iso else None,
+            options={**_OPTIONS, **(iso.options if iso else {})},
             metadata_errors="replace",
             buffer_size=_BUFFER_SIZE,
             io_open=_refuse_other_files,

@@ -38,6 +38,8 @@ _CLOCK: Final = re.compile(r"(-?)(?:([0-9]+):)?([0-9]+):([0-9]{1,2}(?:\.[0-9]*)?
 _MAX_TEXT: Final = 64
 #: Decimal exponents beyond this (a float's own range) are no time and would fill the memory.
 _MAX_EXPONENT: Final = 400
+#: No video is 30 million years long; larger numbers overflow the 64 bits of a stamp.
+_MAX_SECONDS: Final = 10**15
 #: How near below a tick a time must be, in ticks, to be taken for a rounded form of it.
 _SNAP_TICKS: Final = Fraction(1, 100)
 
@@ -94,6 +96,8 @@ def exact_seconds(value: object) -> Seconds:
         raise _invalid(value)
     if seconds < 0:
         raise _invalid(value, "must not be negative")
+    if seconds > _MAX_SECONDS:
+        raise _invalid(value, f"must be at most {_MAX_SECONDS} s")
     return seconds
 
 
@@ -115,7 +119,7 @@ def _parse_text(text: str) -> Seconds | Percent:
     if sign and seconds:
         raise _invalid(text, "must not be negative")
     if not percent:
-        return seconds
+        return exact_seconds(seconds)
     if seconds > 100:
         raise _invalid(text, "must be at most 100%")
     return Percent(seconds)

@@ -10,6 +10,8 @@ from ..model.media import Keyframe, KeyframeIndex
 from ..model.plan import Plan, Run, Target
 from ..model.time import to_pts
 
+_LAST_STAMP = 1 << 60
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamClock:
@@ -45,8 +47,11 @@ def make_plan(
     instants: dict[tuple[int, Fraction | None], Fraction] = {}
     for number, seconds in enumerate(requested):
         seconds = max(Fraction(0), seconds)
-        pts = clock.start_pts + to_pts(seconds, clock.time_base)
-        instant = max(Fraction(pts), clock.start_pts + seconds / clock.time_base)
+        # Beyond any end, and within the 64 bits of a stamp.
+        pts = min(clock.start_pts + to_pts(seconds, clock.time_base), _LAST_STAMP)
+        instant = max(
+            Fraction(pts), min(clock.start_pts + seconds / clock.time_base, Fraction(_LAST_STAMP))
+        )
         # Within one tick the frame shown is the same, the nearest keyframe need not be.
         same = (pts, None if kind == "exact" else instant)
         merged.setdefault(same, []).append(number)

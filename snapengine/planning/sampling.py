@@ -126,7 +126,7 @@ def make_sampling(
     if at is not None:
         if start is not None or end is not None:
             raise InvalidOption("start= and end= go with interval= or count=, not with at=")
-        if isinstance(at, str) or not isinstance(at, Iterable):
+        if isinstance(at, str | bytes | bytearray) or not isinstance(at, Iterable):
             raise InvalidTime(f"at must be a list of times, not {at!r}")
         times = tuple(parse_time(t) for t in at)
         if not times:

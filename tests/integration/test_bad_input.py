@@ -475,9 +475,11 @@ def test_many_opens_leave_no_file_open(good: Path) -> None:
 
 
 def test_a_side_that_follows_from_the_other_is_bounded_too() -> None:
-    with snapengine.open(build(recipe("h264-mp4-baseline"))) as video:
-        with pytest.raises(snapengine.errors.LayoutTooLarge, match="65000x"):
-            video.snapshot(0, width=65000)
+    with (
+        snapengine.open(build(recipe("h264-mp4-baseline"))) as video,
+        pytest.raises(snapengine.errors.LayoutTooLarge, match="65000x"),
+    ):
+        video.snapshot(0, width=65000)
 
 
 def test_whole_numbers_of_numpy_are_whole_numbers() -> None:
@@ -494,3 +496,53 @@ def test_closing_in_the_middle_of_an_iteration_says_so() -> None:
         next(shots)
     with pytest.raises(snapengine.errors.EngineClosed):
         list(shots)
+
+
+@pytest.mark.parametrize("time", [1e300, 10**400, "99999999999999999999999999"])
+def test_a_time_no_video_reaches_is_refused(time: object) -> None:
+    with (
+        snapengine.open(build(recipe("h264-mp4-baseline"))) as video,
+        pytest.raises(snapengine.errors.InvalidTime, match="at most"),
+    ):
+        video.snapshot(time)
+
+
+def test_a_long_time_past_the_end_is_the_last_frame() -> None:
+    with snapengine.open(build(recipe("h264-mp4-baseline"))) as video:
+        assert video.snapshot(10**14).pts == video.snapshot("100%").pts
+
+
+def test_a_session_description_opens_no_socket(tmp_path: Path) -> None:
+    """libavformat's SDP demuxer would bind the ports that the text names, and wait for packets."""
+    text = (
+        "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\n"
+        "m=video 5555 RTP/AVP 96\na=rtpmap:96 H264/90000\n"
+    )
+    path = tmp_path / "x.mp4"
+    path.write_text(text)
+    bound: list[str] = []
+
+    class Watching(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            bound.extend(line for line in _udp_ports() if line.endswith(":15B3"))
+            return super().read(size)
+
+    with pytest.raises(SnapError):
+        snapengine.open(Watching(text.encode()))
+    with pytest.raises(SnapError):
+        snapengine.open(path)
+    assert bound == []
+
+
+def _udp_ports() -> list[str]:
+    table = Path("/proc/net/udp")
+    lines = table.read_text().splitlines()[1:] if table.exists() else []
+    return [line.split()[1] for line in lines]
+
+
+def test_the_track_never_takes_the_place_of_a_page(tmp_path: Path) -> None:
+    with snapengine.open(build(recipe("h264-mp4-baseline"))) as video:
+        sheet = video.sprite(count=2, cell=(32, 18))
+    with pytest.raises(snapengine.errors.InvalidOption, match="name of a page"):
+        sheet.save(tmp_path / "out", vtt="sprite-001.jpg")
+    assert not (tmp_path / "out").exists()

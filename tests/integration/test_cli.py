@@ -144,7 +144,7 @@ def test_accuracy(run: Any, film: str) -> None:
         ("keyframe", truth.keyframes[1].index),
         ("0.3", truth.keyframes[1].index),
         ("0.1", 30),
-        ("1/10", 30),
+        ("00:00.1", 30),
     ):
         ran = run("snapshot", film, "--at", "1.2", "--accuracy", accuracy, "-o", "a.png", "--json")
         assert ordinal(Path("a.png")) == wanted, accuracy

@@ -41,7 +41,7 @@ TIME_BASES = st.sampled_from(
         (12.48, Fraction(312, 25)),
         (-0.0, 0),
         (1e-7, Fraction(1, 10**7)),
-        (1e22, 10**22),
+        (1e14, 10**14),
         (Fraction(1, 3), Fraction(1, 3)),
         (Decimal("12.480"), Fraction(312, 25)),
         (np.float64(0.1), Fraction(1, 10)),
