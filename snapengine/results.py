@@ -75,7 +75,8 @@ class Snapshot(_Encodable):
     """One picture and the truth about it.
 
     ``index`` counts the times asked for, from 0. ``requested`` and ``time`` are seconds from the
-    first shown frame: what was asked and the start of the frame delivered. ``pts`` is its stamp in the stream's ``time_base``. ``exact``: it is the
+    first shown frame: what was asked and the start of the frame delivered. ``pts`` is its stamp in
+    the stream's ``time_base``. ``exact``: it is the
     frame a player shows at ``requested``. ``keyframe``: it is one. ``corrupt``: the decoder had to
     make parts of it up. ``stats``: the work of the call that made it, shared by all its pictures
     and still counting while they are being made.

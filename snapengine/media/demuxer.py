@@ -238,11 +238,20 @@ class Demuxer:
             except SeekFailed:
                 continue
             best: tuple[int, int] | None = None
+            before = None  # the pts shown before it
             while (packet := self.next()) is not None:
-                if packet.pts is not None and not packet.is_discard:
-                    best = max(best or (packet.pts, 0), (packet.pts, packet.duration or 0))
+                if packet.pts is None or packet.is_discard:
+                    continue
+                found = (packet.pts, packet.duration or 0)
+                if best is None or found > best:
+                    best, before = found, best[0] if best else None
+                elif before is None or before < packet.pts < best[0]:
+                    before = packet.pts
             if best is not None:
-                return best
+                pts, length = best
+                if length <= 1 and before is not None:
+                    length = pts - before  # a stamp of one tick says nothing; its neighbour does
+                return pts, length
         return None
 
     def go_to(self, key: Keyframe) -> None:

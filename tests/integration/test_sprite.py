@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 import snapengine
+from tests.conftest import real_media_folder, required
 from tests.integration.common import asked
 from tests.media.atlas import recipe
 from tests.media.barcode import read_ordinal
@@ -295,3 +296,14 @@ def test_page_jpeg_is_the_page() -> None:
     assert decoded.shape == page.to_ndarray().shape
     difference = np.abs(decoded - page.to_ndarray())
     assert 0 < difference.mean() < 4
+
+
+@pytest.mark.parametrize("name", ["mkv_h264.mkv", "flv_h264.flv"])
+def test_the_last_frame_has_a_length_where_the_file_says_one_tick(name: str) -> None:
+    """Both claim 1000 frames a second; as many cells as frames must show every frame."""
+    path = real_media_folder() / name
+    if not path.exists() and not required("media"):
+        pytest.skip("real media are not here (SNAPENGINE_REQUIRE=media makes this a failure)")
+    with snapengine.open(path) as video:
+        assert video.info.duration == pytest.approx(1.001, abs=0.001)
+        assert len({cell.pts for cell in video.sprite(count=30, cell=(32, 20)).cells}) == 30
