@@ -218,6 +218,8 @@ def _snapshot(arguments: argparse.Namespace) -> dict[str, Any]:
         check_encodable(format_of(name(0, 0.0)), 1, 1, arguments.quality)
     else:
         format_of(name(0, 0.0))
+    first = name(0, 0.0)
+    _check_writable(first.parent if several else first)
     written: list[dict[str, Any]] = []
     asked = 0
     with (
@@ -308,6 +310,17 @@ def _naming(output: str, several: bool) -> Callable[[int, float], Path]:
     return name
 
 
+def _check_writable(path: Path) -> None:
+    """Refuse before any work what cannot be written after it: below a file, or no permission."""
+    from .errors import StoreError
+
+    above = path if path.is_dir() else path.absolute().parent
+    while not above.exists() and above != above.parent:
+        above = above.parent
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        raise StoreError(f"cannot write {path}: {above} is no folder to write in", stage="store")
+
+
 def _make_folder(folder: Path) -> None:
     from .errors import StoreError
 
@@ -327,6 +340,7 @@ def _sprite(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.quality is not None:
         check_quality(arguments.quality)
     cell = None if arguments.cell is None else _size(arguments.cell)
+    _check_writable(Path(arguments.output))
     with snapengine.open(arguments.file, stream=arguments.stream) as video:
         with _progress() as progress:
             sheet = video.sprite(

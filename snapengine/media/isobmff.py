@@ -105,6 +105,16 @@ def read_header(source: Source) -> IsoHeader | None:
     return None
 
 
+def lacks_index(source: Source) -> bool:
+    """Whether this is an MP4 or MOV whose ``moov`` never comes: an upload or recording cut off."""
+    if source.size is None or source.read_at(4, 4) not in _TOP_LEVEL:
+        return False
+    try:
+        return all(box.kind != b"moov" for box in _boxes(source, 0, source.size))
+    except (struct.error, ValueError):
+        return False
+
+
 def _boxes(source: Source, start: int, end: int) -> Iterator[_Box]:
     position = start
     for _ in range(_MAX_BOXES):

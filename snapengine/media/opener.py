@@ -13,7 +13,7 @@ from av.video.stream import VideoStream
 from ..errors import InvalidOption, NoVideoStream, SourceDenied, UnrecognizedContainer
 from ..errors import UnsupportedCodec as _UnsupportedCodec
 from ..sources.base import Source, SourceReader
-from .isobmff import IsoHeader, VideoTrack, read_header
+from .isobmff import IsoHeader, VideoTrack, lacks_index, read_header
 from .native_errors import translating
 
 #: Demuxers that fetch other files, devices or hosts named inside the data.
@@ -70,6 +70,17 @@ def open_container(source: Source, on_read: Any, stream: int | None) -> OpenedCo
     libavformat's best. Raises :class:`UnrecognizedContainer`, :class:`NoVideoStream`,
     :class:`UnsupportedCodec`, :class:`InvalidOption`.
     """
+    try:
+        return _open_container(source, on_read, stream)
+    except UnrecognizedContainer as exc:
+        if not lacks_index(source):
+            raise
+        raise UnrecognizedContainer(
+            f"{source.name}: the file is cut off: it ends before its index (moov)", stage="open"
+        ) from exc
+
+
+def _open_container(source: Source, on_read: Any, stream: int | None) -> OpenedContainer:
     with translating("open", source.name):
         iso = read_header(source)
         reader = SourceReader(source, on_read=on_read, patches=iso.patches if iso else ())

@@ -546,3 +546,13 @@ def test_the_track_never_takes_the_place_of_a_page(tmp_path: Path) -> None:
     with pytest.raises(snapengine.errors.InvalidOption, match="name of a page"):
         sheet.save(tmp_path / "out", vtt="sprite-001.jpg")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_file_cut_off_before_its_index_is_told_apart(tmp_path: Path) -> None:
+    whole = build(recipe("h264-mp4-baseline")).read_bytes()
+    assert whole.find(b"moov") > whole.find(b"mdat"), "this recipe has its index at the end"
+    with pytest.raises(snapengine.errors.UnrecognizedContainer, match="cut off"):
+        snapengine.open(whole[: whole.find(b"moov") - 8])
+    with pytest.raises(snapengine.errors.UnrecognizedContainer) as raised:
+        snapengine.open(b"this is a text and no video at all " * 20)
+    assert "cut off" not in str(raised.value)
