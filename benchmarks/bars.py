@@ -182,7 +182,7 @@ BARS: tuple[Bar, ...] = (
     ),
     Bar(
         case=_EXACT_CASE,
-        text="the same, each library by one call with its own threads",
+        text="for comparison, no promised bar: each library by one call with its own threads",
         unit="x",
         at_least=1.9,
         read=_by_fastest(EXACT, ONE_CALL),
@@ -196,7 +196,7 @@ BARS: tuple[Bar, ...] = (
     ),
     Bar(
         case=_SCATTERED_CASE,
-        text="the same, each library by one call with its own threads",
+        text="for comparison, no promised bar: each library by one call with its own threads",
         unit="x",
         at_least=1.8,
         read=_by_fastest(SCATTERED, ONE_CALL),

@@ -435,7 +435,8 @@ def test_a_reader_that_leaves_is_no_traceback(film: str) -> None:
 
 
 def test_progress_on_a_terminal_only(film: str, tmp_path: Path) -> None:
-    pty = pytest.importorskip("pty")
+    import pty
+
     command = ["snapshot", film, "--count", "20", "--width", "32", "-o", str(tmp_path / "out")]
     terminal, end = pty.openpty()
     try:
