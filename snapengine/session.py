@@ -183,6 +183,7 @@ class Session:
             color=info.color,
             sample_aspect_ratio=info.sample_aspect_ratio,
             orientation=info.orientation,
+            field_order=info.field_order,
             pts=delivery.pts,
             time_base=info.time_base,
         )

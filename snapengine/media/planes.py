@@ -17,8 +17,8 @@ import numpy as np
 from av.video.frame import VideoFrame
 
 from ..errors import UnsupportedCodec
-from ..model.color import ColorInfo, Matrix, Range
-from ..model.frame import PixelFormat, Plane, RawFrame
+from ..model.color import ColorInfo, LightLevels, Matrix, Range
+from ..model.frame import FieldOrder, PixelFormat, Plane, RawFrame
 from ..model.geometry import Orientation, Size, orientation_of_matrix
 
 #: AVColorSpace (libavutil/pixfmt.h) -> our matrix names.
@@ -32,6 +32,7 @@ _MATRICES: dict[int, Matrix] = {
     8: "ycgco",
     9: "bt2020",
     10: "bt2020",
+    15: "ipt-c2",
 }
 _RANGES: dict[int, Range] = {1: "limited", 2: "full"}
 _PRIMARIES = {
@@ -147,13 +148,44 @@ def orientation_of_frame(frame: VideoFrame) -> Orientation | None:
     """From the frame's own display matrix (an SEI message), ``None`` when it has none."""
     if not frame.rotation:
         return None
+    data = _side_data(frame, "DISPLAYMATRIX", 36)
+    return None if data is None else orientation_of_matrix(struct.unpack_from("=9i", data))
+
+
+def light_of_frame(frame: VideoFrame) -> LightLevels | None:
+    """AVMasteringDisplayMetadata and AVContentLightMetadata (libavutil), ``None`` without both."""
+    mastering = _side_data(frame, "MASTERING_DISPLAY_METADATA", 88)
+    content = _side_data(frame, "CONTENT_LIGHT_LEVEL", 8)
+    low = high = most = average = None
+    if mastering is not None:
+        *luminance, _, known = struct.unpack_from("=4i2i", mastering, 64)
+        if known and luminance[1] > 0 and luminance[3] > 0:
+            low, high = luminance[0] / luminance[1], luminance[2] / luminance[3]
+    if content is not None:
+        most, average = (float(v) or None for v in struct.unpack_from("=2I", content))
+    if not (high or most or average):
+        return None
+    return LightLevels(
+        mastering_min=low, mastering_max=high, content_max=most, content_average=average
+    )
+
+
+def _side_data(frame: VideoFrame, name: str, size: int) -> bytes | None:
     try:
-        data: Any = frame.side_data.get("DISPLAYMATRIX")
+        data: Any = frame.side_data.get(name)
     except ValueError:  # PyAV cannot name a newer kind of side data beside it
         return None
-    if data is None or len(bytes(data)) < 36:
-        return None
-    return orientation_of_matrix(struct.unpack("=9i", bytes(data)[:36]))
+    raw = b"" if data is None else bytes(data)
+    return raw if len(raw) >= size else None
+
+
+#: AVFieldOrder (libavcodec/defs.h): which field is shown first.
+_FIELD_ORDERS: dict[int, FieldOrder] = {2: "top", 3: "bottom", 4: "bottom", 5: "top"}
+
+
+def field_order_of(order: int) -> FieldOrder:
+    """AVFieldOrder -> which field is shown first; unknown counts as progressive."""
+    return _FIELD_ORDERS.get(int(order), "progressive")
 
 
 def raw_frame(
@@ -162,10 +194,14 @@ def raw_frame(
     color: ColorInfo,
     sample_aspect_ratio: Fraction,
     orientation: Orientation,
+    field_order: FieldOrder,
     pts: int,
     time_base: Fraction,
 ) -> RawFrame:
-    """Views into ``frame``. The stream's colour fills in what the frame does not say."""
+    """Views into ``frame``. The stream's colour fills in what the frame does not say.
+
+    ``field_order``: the stream's; a frame says only whether it is interlaced at all.
+    """
     source = frame
     layout = layout_of(frame.format.name)
     if layout.via is not None:
@@ -198,10 +234,17 @@ def raw_frame(
         time_base=time_base,
         keyframe=source.key_frame,
         corrupt=source.is_corrupt,
-        interlaced=source.interlaced_frame,
+        field_order=_frame_field_order(source, field_order),
+        light=light_of_frame(source) if merged.is_hdr else None,
         picture_type=_PICTURE_TYPES.get(int(source.pict_type), "?"),
         owner=frame,
     )
+
+
+def _frame_field_order(frame: VideoFrame, stream: FieldOrder) -> FieldOrder:
+    if not frame.interlaced_frame:
+        return "progressive"
+    return "bottom" if stream == "bottom" else "top"
 
 
 _PICTURE_TYPES = {1: "I", 2: "P", 3: "B", 4: "S", 5: "SI", 6: "SP", 7: "BI"}

@@ -14,7 +14,7 @@ from .batching import Batcher
 from .decoder import CodecParameters, Decoder
 from .demuxer import Demuxer
 from .opener import OpenedContainer
-from .planes import color_of
+from .planes import color_of, field_order_of
 
 #: A stamp before any: the first frame is the answer to it.
 _BEFORE_ALL = -(1 << 62)
@@ -73,7 +73,7 @@ def probe(
         bit_rate=context.bit_rate or opened.container.bit_rate or None,
         color=color,
         is_hdr=color.is_hdr,
-        interlaced=context.field_order > 1,
+        field_order=field_order_of(context.field_order),
         stream_index=opened.video_streams.index(stream),
         video_streams=len(opened.video_streams),
         size_bytes=opened.reader.size,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 Range = Literal["limited", "full"]
-Matrix = Literal["bt601", "bt709", "bt2020", "smpte240m", "fcc", "ycgco", "rgb"]
+Matrix = Literal["bt601", "bt709", "bt2020", "smpte240m", "fcc", "ycgco", "ipt-c2", "rgb"]
 Subsampling = Literal["444", "422", "420", "440", "411", "410", "gray"]
 
 #: Luma coefficients (Kr, Kb) of each matrix; ITU-T H.273 table 4.
@@ -21,6 +21,20 @@ LUMA_COEFFICIENTS: Final[dict[str, tuple[float, float]]] = {
     "smpte240m": (0.212, 0.087),
     "fcc": (0.30, 0.11),
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LightLevels:
+    """How bright an HDR picture was made, in cd/m2; ``None`` where the file does not say.
+
+    ``mastering_min``, ``mastering_max``: the display it was graded on (SMPTE ST 2086).
+    ``content_max``, ``content_average``: MaxCLL and MaxFALL (CTA-861.3).
+    """
+
+    mastering_min: float | None = None
+    mastering_max: float | None = None
+    content_max: float | None = None
+    content_average: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

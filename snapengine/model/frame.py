@@ -9,10 +9,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .color import ColorInfo
+from .color import ColorInfo, LightLevels
 from .geometry import UPRIGHT, Orientation, Size
 
 U8 = NDArray[np.uint8]
+
+#: Which field of a frame was taken first: "top" (even lines), "bottom", or neither.
+FieldOrder = Literal["progressive", "top", "bottom"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +63,8 @@ class RawFrame:
     """Decoded samples, untouched, with everything that is needed to show them.
 
     Zero copy: ``planes`` look into memory that ``owner`` keeps alive. ``pts`` counts ``time_base``.
+    ``field_order`` other than "progressive": two instants are woven into the lines. ``light``: of
+    HDR pictures.
     """
 
     planes: tuple[Plane, ...]
@@ -72,7 +77,8 @@ class RawFrame:
     time_base: Fraction = Fraction(1)
     keyframe: bool = False
     corrupt: bool = False
-    interlaced: bool = False
+    field_order: FieldOrder = "progressive"
+    light: LightLevels | None = None
     picture_type: str = "?"
     owner: object = None
 

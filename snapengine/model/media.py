@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Protocol
 
 from .color import ColorInfo
+from .frame import FieldOrder
 from .geometry import Orientation, Size
 
 
@@ -41,12 +42,17 @@ class VideoInfo:
     bit_rate: int | None
     color: ColorInfo
     is_hdr: bool
-    interlaced: bool
+    field_order: FieldOrder
     stream_index: int
     video_streams: int
     size_bytes: int | None
     indexed: bool
     metadata: dict[str, str] = field(default_factory=dict, compare=False, hash=False)
+
+    @property
+    def interlaced(self) -> bool:
+        """Whether the header says that frames are woven from two fields."""
+        return self.field_order != "progressive"
 
     @property
     def display_size(self) -> Size:
