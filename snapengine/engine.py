@@ -10,17 +10,11 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any, Final, Literal
 
-from .errors import (
-    InvalidGeometry,
-    InvalidOption,
-    LayoutTooLarge,
-    NoFrameAtTarget,
-)
-from .imaging.color_names import parse_color
+from .errors import InvalidGeometry, InvalidOption, NoFrameAtTarget
 from .imaging.scaler import color_ycc, render
 from .media.decoder import Delivery
 from .model.frame import Picture
-from .model.geometry import Fit, Size, View, check_fit, check_side
+from .model.geometry import Fit, Size, View, check_side
 from .model.limits import Limits
 from .model.media import VideoInfo
 from .model.plan import Plan
@@ -28,6 +22,13 @@ from .model.stats import RunStats
 from .model.time import to_seconds
 from .planning.layout import SheetLayout
 from .planning.sampling import MAX_TARGETS, Sampling, check_accuracy, make_sampling
+from .request import (
+    OnMissing,
+    PictureOptions,
+    check_on_missing,
+    check_picture_options,
+    check_pixels,
+)
 from .results import Snapshot, SpriteSheet
 from .session import Call, Session
 from .sheet import PaintedCells, SheetPainter
@@ -40,8 +41,6 @@ Progress = Callable[[int, int], None]
 #: every real clip we have then stays above 42 dB PSNR (luma) against the filtered cell; the tests
 #: pin 38.
 LOOP_FILTER_SHRINK: Final = 4.0
-#: Largest picture that will be made, in pixels.
-MAX_PICTURE_PIXELS: Final = 1 << 28
 _DEFAULT_CELL_WIDTH: Final = 160
 #: How many requests that are not in order of time are planned together.
 _WINDOW: Final = 32
@@ -126,18 +125,28 @@ class Video:
         fit: Fit = "contain",
         accuracy: Accuracy = "exact",
         color: object = "black",
+        deinterlace: bool = True,
+        tone_map: bool = True,
+        on_missing: OnMissing = "nearest",
     ) -> Snapshot:
         """One picture of the time ``at``: seconds, "HH:MM:SS.mmm", or "50%".
 
         Before the first frame the first is shown, at or after the end the last. ``width`` or
         ``height`` alone keep the display aspect; both obey ``fit`` ("contain" on a background of
         ``color``, "cover", "stretch"). ``accuracy``: "exact", "keyframe" (the nearest), or a
-        tolerance in seconds. Raises ``InvalidTime``, ``InvalidGeometry``, ``InvalidOption`` before
-        any work; ``NoFrameAtTarget``, ``LimitExceeded`` or a ``SourceError`` from it.
+        tolerance in seconds.
+
+        Interlaced pictures are deinterlaced and HDR is mapped to SDR unless ``deinterlace`` or
+        ``tone_map`` is false; transparent ones are laid on ``color`` where the format has no alpha.
+        ``on_missing``: what to do when damage hides the frame; see :meth:`snapshots`.
+
+        Raises ``InvalidTime``, ``InvalidGeometry``, ``InvalidOption`` before any work;
+        ``NoFrameAtTarget``, ``LimitExceeded`` or a ``SourceError`` from it.
         """
         for shot in self.snapshots(
-            at=[at], width=width, height=height, fit=fit, accuracy=accuracy, color=color
-        ):
+            at=[at], width=width, height=height, fit=fit, accuracy=accuracy, color=color,
+            deinterlace=deinterlace, tone_map=tone_map, on_missing=on_missing,
+        ):  # fmt: skip
             return shot
         raise NoFrameAtTarget(f"{self._session.name}: no frame at {at!r}", stage="decode", time=at)
 
@@ -155,6 +164,9 @@ class Video:
         fit: Fit = "contain",
         accuracy: Accuracy = "exact",
         color: object = "black",
+        deinterlace: bool = True,
+        tone_map: bool = True,
+        on_missing: OnMissing = "nearest",
         progress: Progress | None = None,
     ) -> Iterator[Snapshot]:
         """Pictures of many times, one after the other as they get ready, in the order asked for.
@@ -162,28 +174,33 @@ class Video:
         ``at``: these times. ``interval``: start, start + interval, ... while before the end.
         ``count``: the middle of each of so many equal parts. ``start``, ``end`` bound the last two,
         ``limit`` keeps the first so many. The rest as :meth:`snapshot`. Arguments are checked at
-        once, work begins with the first picture taken. Times no frame could be had for are left
-        out; if none could, ``NoFrameAtTarget`` is raised. Leaving the loop early stops the work.
+        once, work begins with the first picture taken. Leaving the loop early stops the work.
+
+        ``on_missing`` decides about frames that cannot be had whole, because the file is damaged:
+        "nearest" takes the damaged frame (``corrupt``) or, where nothing decodes, the nearest one
+        that can be had (``replaced``); "blank" leaves the picture out, "fail" raises
+        ``NoFrameAtTarget``. So does every policy when there is no picture at all.
         """
         sampling = make_sampling(
             at=at, interval=interval, count=count, start=start, end=end, limit=limit
         )
         how = check_accuracy(accuracy)
-        box = _check_box(width, height)
-        shape = check_fit(fit)
-        background = parse_color(color)
+        options = check_picture_options(
+            width=width, height=height, fit=fit, color=color, deinterlace=deinterlace,
+            tone_map=tone_map,
+        )  # fmt: skip
+        policy = check_on_missing(on_missing)
         self._session.check_open()
-        if box != (None, None):
-            _check_pixels(self._session.view(self._session.info.coded_size, box, shape).size)
-        return self._snapshots(sampling, how, box, shape, background, progress)
+        if options.box != (None, None):
+            check_pixels(self._session.view(self._session.info.coded_size, options).size)
+        return self._snapshots(sampling, how, options, policy, progress)
 
     def _snapshots(
         self,
         sampling: Sampling,
         accuracy: str | Fraction,
-        box: tuple[int | None, int | None],
-        fit: Fit,
-        background: tuple[int, int, int],
+        options: PictureOptions,
+        policy: OnMissing,
         progress: Progress | None,
     ) -> Iterator[Snapshot]:
         times, _ = self._session.times(sampling)
@@ -192,11 +209,10 @@ class Video:
             first = 0
             for window in _windows(times):
                 waiting: dict[int, Snapshot] = {}
-                following = 0
-                shots = self._shoot(call, window, accuracy, box, fit, background, first)
-                first += len(window)
-                for number, shot in shots:
+                following = made = 0
+                for number, shot in self._shoot(call, window, accuracy, options, policy, first):
                     waiting[number] = shot
+                    made += 1
                     while following in waiting:
                         call.count()
                         done += 1
@@ -205,40 +221,48 @@ class Video:
                         yield waiting.pop(following)
                         self._session.check_open()
                         following += 1
+                if policy == "fail" and made < len(window):
+                    left = [t for n, t in enumerate(window) if n >= following and n not in waiting]
+                    raise self._no_frame(left)
                 for number in sorted(waiting):
                     done += 1
                     yield waiting.pop(number)
+                first += len(window)
         if not done:
-            raise NoFrameAtTarget(
-                f"{self._session.name}: no frame could be decoded for {len(times)} times "
-                f"from {float(times[0]):g} s",
-                stage="decode",
-                times=[float(t) for t in times[:10]],
-            )
+            raise self._no_frame(times)
+
+    def _no_frame(self, times: Sequence[Fraction]) -> NoFrameAtTarget:
+        return NoFrameAtTarget(
+            f"{self._session.name}: no sound frame for {len(times)} of the times asked for, "
+            f"from {float(times[0]):g} s",
+            stage="decode",
+            times=[float(t) for t in times[:10]],
+        )
 
     def _shoot(
         self,
         call: Call,
         times: Sequence[Fraction],
         accuracy: str | Fraction,
-        box: tuple[int | None, int | None],
-        fit: Fit,
-        background: tuple[int, int, int],
+        options: PictureOptions,
+        policy: OnMissing,
         first: int,
     ) -> Iterator[tuple[int, Snapshot]]:
         plan = self._session.plan(call, times, accuracy)
         info = self._session.info
-        small = self._unfiltered(self._session.view(info.coded_size, box, fit))
+        small = self._unfiltered(self._session.view(info.coded_size, options))
 
         def consume(delivery: Delivery, stats: RunStats) -> list[tuple[int, Snapshot]]:
-            frame = self._session.raw(delivery)
-            view = self._session.view(frame.size, box, fit, frame)
+            if policy != "nearest" and not delivery.is_sound:
+                return []
+            frame = self._session.raw(delivery, options)
+            view = self._session.view(frame.size, options, frame)
             picture = None
-            if box != (None, None):
+            if options.box != (None, None):
                 began = time.perf_counter()
                 picture = Picture(view.size.width, view.size.height, "444")
                 if view.size != view.upright:
-                    picture.fill(color_ycc(background))
+                    picture.fill(color_ycc(options.background))
                 render(frame, view, picture)
                 stats.scale_seconds += time.perf_counter() - began
                 # The frame's samples are let go; its description stays.
@@ -252,6 +276,7 @@ class Video:
                         time=to_seconds(delivery.pts - info.start_pts, info.time_base),
                         pts=delivery.pts,
                         exact=delivery.answers(target),
+                        replaced=not delivery.exact,
                         frame=frame,
                         view=view,
                         stats=call.stats,
@@ -263,7 +288,13 @@ class Video:
                 for number in target.requests
             ]
 
-        for answer in call.pipeline.execute(plan, consume, call.stats, skip_loop_filter=small):
+        for answer in call.pipeline.execute(
+            plan,
+            consume,
+            call.stats,
+            skip_loop_filter=small,
+            neighbours=policy == "nearest",
+        ):
             yield from answer.value
 
     def _unfiltered(self, view: View) -> bool:
@@ -289,6 +320,9 @@ class Video:
         color: object = "black",
         fit: Fit = "contain",
         accuracy: Accuracy | None = None,
+        deinterlace: bool = True,
+        tone_map: bool = True,
+        on_missing: OnMissing = "nearest",
         progress: Progress | None = None,
     ) -> SpriteSheet:
         """Sheets of small pictures, with the cues of a thumbnail track.
@@ -299,17 +333,23 @@ class Video:
         around the grid, both and all bars in ``color``. ``accuracy`` ``None`` is a tolerance of
         half the spacing, and no two cells show the same frame while there are different ones.
 
+        ``on_missing`` as in :meth:`snapshots`: "nearest" fills the cells of damaged stretches with
+        what can be had, "blank" leaves them in ``color``, "fail" raises. Whatever it does, the
+        sheet's ``damaged`` names every cell concerned and ``missing`` those left blank.
+
         Raises ``InvalidGeometry``, ``LayoutTooLarge``, ``InvalidTime``, ``InvalidOption`` before
-        any work. Cells that cannot be filled are named in ``missing``; when none can,
-        ``NoFrameAtTarget``.
+        any work; ``NoFrameAtTarget`` when no cell can be filled.
         """
         sampling = make_sampling(
             at=at, interval=interval, count=count, start=start, end=end, limit=limit
         )
         how = None if accuracy is None else check_accuracy(accuracy)
-        shape = check_fit(fit)
-        background = color_ycc(parse_color(color))
         size = self._cell_size(cell)
+        options = check_picture_options(
+            width=size.width, height=size.height, fit=fit, color=color, deinterlace=deinterlace,
+            tone_map=tone_map,
+        )  # fmt: skip
+        policy = check_on_missing(on_missing)
         self._session.check_open()
         # A first layout with one cell checks the geometry before any I/O.
         _layout(size, columns, rows, padding, margin, MAX_TARGETS)
@@ -322,31 +362,37 @@ class Video:
                 sampling.spacing(times) / 2 if how is None else how,
                 distinct=how is None,
             )
-            painter = SheetPainter(layout, times, background, self._session.info)
+            painter = SheetPainter(layout, times, color_ycc(options.background), self._session.info)
             align = 2 if layout.subsampling == "420" else 1
-            view = self._session.view(self._session.info.coded_size, layout.cell, shape)
+            view = self._session.view(self._session.info.coded_size, options)
 
-            def paint(delivery: Delivery, stats: RunStats) -> PaintedCells:
-                frame = self._session.raw(delivery)
-                view = self._session.view(frame.size, layout.cell, shape, frame, align)
+            def paint(delivery: Delivery, stats: RunStats) -> PaintedCells | None:
+                if policy != "nearest" and not delivery.is_sound:
+                    return None
+                frame = self._session.raw(delivery, options)
+                view = self._session.view(frame.size, options, frame, align)
                 began = time.perf_counter()
                 painted = painter.paint(frame, view, delivery)
                 stats.scale_seconds += time.perf_counter() - began
                 return painted
 
             answers = call.pipeline.execute(
-                plan, paint, call.stats, skip_loop_filter=self._unfiltered(view)
+                plan,
+                paint,
+                call.stats,
+                skip_loop_filter=self._unfiltered(view),
+                neighbours=policy == "nearest",
             )
             with contextlib.closing(answers):
                 for answer in answers:
+                    if answer.value is None:
+                        continue
                     painter.accept(answer.value)
                     if progress is not None:
                         progress(painter.done, len(times))
-        if not painter.done:
-            raise NoFrameAtTarget(
-                f"{self._session.name}: no frame could be decoded for any of {len(times)} cells",
-                stage="decode",
-            )
+        blank = painter.blank
+        if len(blank) == len(times) or (blank and policy == "fail"):
+            raise self._no_frame(blank)
         return painter.finish(sampling.spans(times, duration), call.stats)
 
     def _cell_size(self, cell: object) -> Size:
@@ -395,21 +441,6 @@ class Video:
         how = sampling.spacing(times) / 2 if accuracy is None else check_accuracy(accuracy)
         with self._session.call() as call:
             return self._session.plan(call, times, how, distinct=accuracy is None)
-
-
-def _check_box(width: object, height: object) -> tuple[int | None, int | None]:
-    w = None if width is None else check_side("width", width)
-    h = None if height is None else check_side("height", height)
-    return w, h
-
-
-def _check_pixels(size: Size) -> None:
-    """Refuse pictures that are too large, also where one side follows from the other."""
-    if size.width * size.height > MAX_PICTURE_PIXELS:
-        raise LayoutTooLarge(
-            f"{size.width}x{size.height} is more than {MAX_PICTURE_PIXELS} pixels",
-            limit="pixels", allowed=MAX_PICTURE_PIXELS, seen=size.width * size.height,
-        )  # fmt: skip
 
 
 def _windows(times: Sequence[Fraction]) -> Iterator[Sequence[Fraction]]:

@@ -15,12 +15,13 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from .errors import InvalidOption
 from .media.batching import Batch, Batcher
-from .media.decoder import CodecParameters, Decoder, Delivery
+from .media.decoder import Decoder, Delivery
+from .media.parameters import CodecParameters
 from .model.plan import Plan, Run, Target
 from .model.stats import RunStats
 
@@ -33,6 +34,8 @@ _FRAME_THREAD_PACKETS = 6
 _ACCEPT_DOUBTFUL = 3
 #: Where data is missing nothing comes at all; the steps double until some frame does.
 _ATTEMPTS = 16
+#: When the best frame before lies farther away than this, a nearer keyframe behind is preferred.
+_FAR_SECONDS = 0.5
 
 
 class CpuBudget:
@@ -146,6 +149,7 @@ class Pipeline:
         self._pool = pool
         self._threads = threads
         self._budget = budget
+        self._neighbours = True
 
     def execute(
         self,
@@ -154,13 +158,16 @@ class Pipeline:
         stats: RunStats,
         *,
         skip_loop_filter: bool = False,
+        neighbours: bool = True,
     ) -> Generator[Answer[T], None, None]:
         """Decode and consume; yields answers batch by batch, in order of time.
 
         ``skip_loop_filter`` applies to keyframes decoded alone, never to frames that others are
-        predicted from. Targets that cannot be answered at all are not yielded. Closing the
-        generator cancels what is under way and joins every thread.
+        predicted from. ``neighbours``: a target whose frame cannot be had is answered by the
+        nearest that can, in a delivery that is not exact. Targets that cannot be answered at all
+        are not yielded. Closing the generator cancels what is under way and joins every thread.
         """
+        self._neighbours = neighbours
         cores = min(self._threads or self._budget.size, self._budget.size)
         several = sum(max(1, len(r.targets) if r.kind == "search" else 1) for r in plan.runs) > 1
         if cores == 1 or not several:
@@ -268,35 +275,78 @@ class Pipeline:
         """Targets that got no proved frame: from further back, and without passing over anything.
 
         Some keyframes are none: a recovery point shows its first pictures only after a while, a
-        damaged one never. In the end the best doubtful frame is taken and marked.
+        damaged one never. In the end the nearest frame that can be had is taken and marked.
         """
-        for attempt in range(1, _ATTEMPTS + 1):
+        far: list[Delivery] = []
+        for attempt in range(1, 1 + (_ATTEMPTS if self._neighbours else _ACCEPT_DOUBTFUL)):
             left: list[Target] = []
             for batch in self._batcher.earlier(targets, attempt):
                 stats.retries += 1
-                with (
-                    self._budget.take(self._budget.size) as threads,
-                    self._pool.lend(threads, False) as decoder,
-                ):
-                    accept = attempt >= _ACCEPT_DOUBTFUL
-                    mine = self._retry(decoder, batch, consume, stats, accept)
-                yield from mine.answers
-                left += mine.missing
+                answered: set[tuple[int, ...]] = set()
+                for delivery in self._decode_all(batch, stats):
+                    if not (delivery.exact or (self._neighbours and attempt >= _ACCEPT_DOUBTFUL)):
+                        continue
+                    answered |= {t.requests for t in delivery.targets}
+                    if delivery.exact or not self._is_far(delivery):
+                        yield self._answer(delivery, consume, stats)
+                    else:
+                        far.append(delivery)
+                left += [t for t in batch.targets if t.requests not in answered]
             targets = left
             if not targets or self._batcher.exhausted:
-                return
+                break
+        if self._neighbours:
+            waiting: list[tuple[Target, Delivery | None]] = [(t, None) for t in targets]
+            waiting += [(t, delivery) for delivery in far for t in delivery.targets]
+            for delivery in self._nearest(waiting, stats):
+                yield self._answer(delivery, consume, stats)
 
-    def _retry(
-        self, decoder: Decoder, batch: Batch, consume: Consumer[T], stats: RunStats, accept: bool
-    ) -> _Done[T]:
-        answers: list[Answer[T]] = []
-        answered: set[tuple[int, ...]] = set()
-        for delivery in decoder.decode(batch, stats, skip=False):
-            if delivery.exact or accept:
-                answered |= {t.requests for t in delivery.targets}
-                stats.frames_used += 1
-                answers.append(Answer(consume(delivery, stats), delivery.targets))
-        return _Done(answers, [t for t in batch.targets if t.requests not in answered])
+    def _answer(self, delivery: Delivery, consume: Consumer[T], stats: RunStats) -> Answer[T]:
+        stats.frames_used += 1
+        return Answer(consume(delivery, stats), delivery.targets)
+
+    def _is_far(self, delivery: Delivery) -> bool:
+        away = max(t.wanted for t in delivery.targets) - delivery.pts
+        return away * self._pool.parameters.time_base > _FAR_SECONDS
+
+    def _nearest(
+        self, waiting: list[tuple[Target, Delivery | None]], stats: RunStats
+    ) -> Iterator[Delivery]:
+        """The frame before a target that was found, or the first keyframe behind it if nearer."""
+        waiting.sort(key=lambda w: w[0].wanted)
+        while waiting:
+            behind = self._first_behind(waiting[0][0].wanted, stats)
+            reach = [w for w in waiting if behind is None or w[0].wanted < behind.pts]
+            waiting = waiting[len(reach) :]
+            chosen: dict[int, tuple[Delivery, list[Target]]] = {}
+            for target, before in reach:
+                nearest = before
+                if behind is not None and (
+                    before is None or behind.pts - target.wanted < target.wanted - before.pts
+                ):
+                    nearest = behind
+                if nearest is not None:
+                    chosen.setdefault(nearest.pts, (nearest, []))[1].append(target)
+            for nearest, targets in chosen.values():
+                yield replace(nearest, targets=targets, exact=False)
+
+    def _first_behind(self, pts: int, stats: RunStats) -> Delivery | None:
+        """The first keyframe behind ``pts`` that is whole, else the first that decodes at all."""
+        first: Delivery | None = None
+        for batch in self._batcher.behind(pts):
+            for delivery in self._decode_all(batch, stats):
+                if delivery.exact and not delivery.corrupt and delivery.pts > pts:
+                    return delivery
+                first = first or delivery
+        return first if first is not None and first.pts > pts else None
+
+    def _decode_all(self, batch: Batch, stats: RunStats) -> Iterator[Delivery]:
+        """Every frame of a batch, in the calling thread."""
+        with (
+            self._budget.take(self._budget.size) as threads,
+            self._pool.lend(threads, False) as decoder,
+        ):
+            yield from decoder.decode(batch, stats, skip=False)
 
 
 def set_cpu_budget(threads: int) -> None:

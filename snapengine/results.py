@@ -76,18 +76,17 @@ class Snapshot(_Encodable):
 
     ``index`` counts the times asked for, from 0. ``requested`` and ``time`` are seconds from the
     first shown frame: what was asked and the start of the frame delivered. ``pts`` is its stamp in
-    the stream's ``time_base``. ``exact``: it is the
-    frame a player shows at ``requested``. ``keyframe``: it is one. ``corrupt``: the decoder had to
-    make parts of it up. ``stats``: the work of the call that made it, shared by all its pictures
-    and still counting while they are being made.
+    the stream's ``time_base``. ``exact``: it is the frame a player shows at ``requested``.
+    ``keyframe``: it is one. ``corrupt``: the decoder had to make parts of it up. ``replaced``: the
+    frame that was meant could not be had, this is the nearest. ``stats``: the work of the call that
+    made it, shared by all its pictures and still counting while they are being made.
 
     Immutable; safe to use from several threads.
     """
 
     __slots__ = (
         "_format", "_frame", "_picture", "_view", "corrupt", "exact", "index", "keyframe",
-        "picture_type",
-        "pts", "requested", "stats", "time",
+        "picture_type", "pts", "replaced", "requested", "stats", "time",
     )  # fmt: skip
 
     def __init__(
@@ -98,6 +97,7 @@ class Snapshot(_Encodable):
         time: float,
         pts: int,
         exact: bool,
+        replaced: bool,
         frame: RawFrame,
         view: View,
         stats: RunStats,
@@ -109,6 +109,7 @@ class Snapshot(_Encodable):
         self.time = time
         self.pts = pts
         self.exact = exact
+        self.replaced = replaced
         self.keyframe = frame.keyframe
         self.picture_type = frame.picture_type
         self.corrupt = corrupt
@@ -173,7 +174,10 @@ class Snapshot(_Encodable):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """What one cell of a sheet shows. ``time`` and ``pts`` are ``None`` when it is blank."""
+    """What one cell of a sheet shows. ``time`` and ``pts`` are ``None`` when it is blank.
+
+    ``exact``, ``corrupt`` and ``replaced`` as in :class:`Snapshot`.
+    """
 
     requested: float
     time: float | None
@@ -181,6 +185,12 @@ class Cell:
     exact: bool
     keyframe: bool
     corrupt: bool
+    replaced: bool
+
+    @property
+    def is_damaged(self) -> bool:
+        """Blank, or showing something else or less than was meant."""
+        return self.pts is None or self.corrupt or self.replaced
 
 
 class SpritePage(_Encodable):
@@ -250,7 +260,8 @@ class PageSpool:
 class SpriteSheet:
     """Pages of cells, the cues that say which cell stands for which stretch, and what it cost.
 
-    ``cells[i]`` tells what cell i shows; ``missing`` lists the cells that could not be filled.
+    ``cells[i]`` tells what cell i shows; ``missing`` lists the cells that could not be filled,
+    ``damaged`` these and all whose frame could not be had whole.
     """
 
     def __init__(
@@ -274,6 +285,11 @@ class SpriteSheet:
     def missing(self) -> list[int]:
         """Indices of blank cells."""
         return [i for i, cell in enumerate(self.cells) if cell.pts is None]
+
+    @property
+    def damaged(self) -> list[int]:
+        """Indices of cells that are blank, or show something else or less than was meant."""
+        return [i for i, cell in enumerate(self.cells) if cell.is_damaged]
 
     def page_names(self, suffix: str = ".jpg") -> list[str]:
         """File names of the pages, in order."""

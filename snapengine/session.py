@@ -11,18 +11,20 @@ from fractions import Fraction
 
 from .errors import EngineClosed, LimitExceeded
 from .media.batching import Batcher
-from .media.decoder import CodecParameters, Delivery
+from .media.decoder import Delivery
 from .media.demuxer import Demuxer
+from .media.parameters import CodecParameters
 from .media.planes import raw_frame
 from .media.probe import probe
 from .model.frame import RawFrame
-from .model.geometry import Fit, Size, View, make_view
+from .model.geometry import Size, View, make_view
 from .model.limits import Limits
 from .model.plan import Plan
 from .model.stats import RunStats
 from .pipeline import DecoderPool, Pipeline
 from .planning.planner import StreamClock, make_plan
 from .planning.sampling import Sampling
+from .request import PictureOptions
 from .sources import Source
 
 
@@ -59,7 +61,11 @@ class Session:
         demuxer = self._open_demuxer(self.open_stats)
         try:
             demuxer.peek_first()
-            self._parameters = CodecParameters.of(demuxer.stream, rebuilds_pts=demuxer.rebuilds_pts)
+            self._parameters = CodecParameters.of(
+                demuxer.stream,
+                rebuilds_pts=demuxer.rebuilds_pts,
+                encrypted=demuxer.opened.facts.encrypted,
+            )
             self.info = probe(demuxer.opened, demuxer, self._parameters, limits)
         except BaseException:
             demuxer.close()
@@ -175,7 +181,7 @@ class Session:
         call.demuxer.prepare_index()
         return make_plan(times, call.demuxer.index, self._clock(), accuracy, distinct=distinct)
 
-    def raw(self, delivery: Delivery) -> RawFrame:
+    def raw(self, delivery: Delivery, options: PictureOptions) -> RawFrame:
         """A delivered frame with its meaning. Raises ``LimitExceeded`` when it is too large."""
         info = self.info
         frame = raw_frame(
@@ -184,9 +190,14 @@ class Session:
             sample_aspect_ratio=info.sample_aspect_ratio,
             orientation=info.orientation,
             field_order=info.field_order,
+            light=info.light,
             pts=delivery.pts,
             time_base=info.time_base,
         )
+        if not options.deinterlace:
+            frame = replace(frame, field_order="progressive")
+        if not options.tone_map and frame.color.is_hdr:
+            frame = replace(frame, color=replace(frame.color, transfer=None))
         allowed = self.limits.max_pixels
         if allowed is not None and frame.size.width * frame.size.height > allowed:
             raise LimitExceeded(
@@ -199,18 +210,18 @@ class Session:
     def view(
         self,
         coded: Size,
-        box: tuple[int | None, int | None],
-        fit: Fit,
+        options: PictureOptions,
         frame: RawFrame | None = None,
         align: int = 1,
     ) -> View:
+        """How a frame of ``coded`` size becomes the picture asked for."""
         info = self.info
         return make_view(
             coded,
             frame.sample_aspect_ratio if frame else info.sample_aspect_ratio,
             frame.orientation if frame else info.orientation,
-            width=box[0],
-            height=box[1],
-            fit=fit,
+            width=options.box[0],
+            height=options.box[1],
+            fit=options.fit,
             align=align,
         )

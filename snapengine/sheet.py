@@ -27,6 +27,7 @@ class PaintedCells:
     cells: list[tuple[int, bool]]
     keyframe: bool
     corrupt: bool
+    replaced: bool
 
 
 class SheetPainter:
@@ -74,7 +75,9 @@ class SheetPainter:
         for number, _ in cells:
             page, rect = self._layout.rect(number)
             render(frame, view, self._canvas(page), rect.x, rect.y)
-        return PaintedCells(delivery.pts, cells, frame.keyframe, delivery.corrupt)
+        return PaintedCells(
+            delivery.pts, cells, frame.keyframe, delivery.corrupt, not delivery.exact
+        )
 
     def accept(self, painted: PaintedCells) -> None:
         """Record what was painted; sets pages aside that are complete."""
@@ -87,12 +90,18 @@ class SheetPainter:
                 exact=exact,
                 keyframe=painted.keyframe,
                 corrupt=painted.corrupt,
+                replaced=painted.replaced,
             )
             self.done += 1
             page, _ = self._layout.rect(number)
             self._left[page] -= 1
             if self._left[page] == 0:
                 self._spool.add(page, self._open.pop(page))
+
+    @property
+    def blank(self) -> list[Fraction]:
+        """The times of cells that nothing was painted into so far."""
+        return [t for t, cell in zip(self._times, self._cells, strict=True) if cell.pts is None]
 
     def finish(self, spans: Sequence[tuple[Fraction, Fraction]], stats: RunStats) -> SpriteSheet:
         """The sheet. Cells that nothing was painted into stay background."""
@@ -128,5 +137,6 @@ class SheetPainter:
 
 def _blank(time: Fraction) -> Cell:
     return Cell(
-        requested=float(time), time=None, pts=None, exact=False, keyframe=False, corrupt=False
-    )
+        requested=float(time), time=None, pts=None, exact=False, keyframe=False, corrupt=False,
+        replaced=False,
+    )  # fmt: skip

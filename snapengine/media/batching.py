@@ -29,6 +29,8 @@ _READ_ON_SECONDS = 3.0
 _MAX_HEAD_PACKETS = 4096
 #: Reordering reaches no farther than so many packets (H.264 and HEVC: 16 frames).
 _SHOWN_PACKETS = 18
+#: When nothing before a target can be decoded: so many keyframes behind it are tried.
+_KEYS_BEHIND = 6
 
 
 @dataclass(slots=True)
@@ -37,7 +39,8 @@ class Batch:
 
     ``rest`` streams further pairs when the batch is too large to be held; it must be consumed
     before the demuxer is used again. ``reliable``: stamps let every wanted packet be named; if not,
-    the frames' own pts decide. ``from_start``: begins at the first packet of the stream.
+    the frames' own pts decide. ``from_start``: begins at the first packet of the stream. ``head``:
+    no keyframe lies before it, so a decoder knows no more than at the start of the stream.
     ``truncated``: the data ended before the index does, so what follows the last frame is unknown.
     """
 
@@ -46,6 +49,7 @@ class Batch:
     rest: Pairs | None = None
     reliable: bool = True
     from_start: bool = False
+    head: bool = False
     key_only: bool = False
     truncated: bool = False
     bytes: int = 0
@@ -124,6 +128,10 @@ class _Surroundings:
         return min(sides, key=lambda side: abs(side.pts - pts), default=None)
 
 
+def _keyframe_target(pts: int) -> Target:
+    return Target(pts=pts, instant=Fraction(pts), requests=(), kind="keyframe", key=pts, shown=True)
+
+
 class Batcher:
     """Cuts the packets of one demuxer into batches. Same thread rule as the demuxer."""
 
@@ -144,7 +152,7 @@ class Batcher:
                     return
                 yield packet, Action.SEND
 
-        yield Batch(targets=[target], rest=packets(), reliable=False, from_start=True)
+        yield Batch(targets=[target], rest=packets(), reliable=False, from_start=True, head=True)
 
     # -- batches ----------------------------------------------------------------------------
 
@@ -201,6 +209,32 @@ class Batcher:
             self._demuxer.seek(stamp)
         yield from self._exact(targets, keep_all=True)
 
+    def behind(self, pts: int) -> Iterator[Batch]:
+        """Keyframes behind ``pts``, each alone: the first, then ever farther ones."""
+        index = self._demuxer.index
+        if index.complete:
+            key = index.ceil(pts + 1)
+            for attempt in range(_KEYS_BEHIND):
+                if key is None:
+                    return
+                self._demuxer.go_to(key)
+                yield self._key_batch(key, [_keyframe_target(key.pts)])
+                for _ in range(2**attempt):
+                    key = None if key is None else index.ceil(key.pts + 1)
+            return
+        self._demuxer.seek_before(pts)
+        passing = 1
+        for _ in range(_KEYS_BEHIND):
+            packet = None
+            for _ in range(passing):
+                packet = self._next_key(pts)
+                if packet is None or packet.pts is None:
+                    return
+                pts = packet.pts
+            assert packet is not None
+            yield self._make_key_batch(packet, [_keyframe_target(pts)])
+            passing *= 2
+
     def _key_batch(self, key: Keyframe, targets: list[Target]) -> Batch:
         """One keyframe, alone."""
         while (packet := self._demuxer.next()) is not None:
@@ -243,6 +277,13 @@ class Batcher:
             replace(t, shown=key.pts <= t.pts and (following is None or t.pts < following))
             for t in targets
         ]
+
+    def _next_key(self, pts: int) -> VideoPacket | None:
+        """Read on to the first keyframe behind ``pts``."""
+        while (packet := self._demuxer.next()) is not None:
+            if packet.is_keyframe and packet.pts is not None and packet.pts > pts:
+                return packet
+        return None
 
     def _scan_key(self, pts: int) -> VideoPacket | None:
         """Read on to the keyframe at ``pts``; ``None`` when it is passed or does not come."""
@@ -335,8 +376,10 @@ class Batcher:
             reliable=self._reliable and not self._demuxer.rebuilds_pts,
         )
         remaining = targets
-        batch = Batch(targets=remaining, from_start=self._demuxer.at_start, reliable=self._reliable)
         started = self._demuxer.at_start
+        batch = Batch(
+            targets=remaining, from_start=started, head=started, reliable=self._reliable
+        )
         while not selector.done:
             packet = self._demuxer.next()
             if packet is None:
@@ -347,10 +390,11 @@ class Batcher:
                 if not packet.is_keyframe:
                     continue  # not decodable from here
                 started = True
+                batch.head = packet.pts is not None and packet.pts == self._demuxer.first_key
                 if packet.pts is not None and packet.pts > remaining[0].wanted and not keep_all:
                     # The landing was late. Whatever the index said, step back.
                     self._demuxer.seek_before(remaining[0].wanted)
-                    started = batch.from_start = self._demuxer.at_start
+                    started = batch.from_start = batch.head = self._demuxer.at_start
                     continue
             self._collect(batch, selector.approach(packet))
             if not keep_all and selector.starts_afresh(packet):
@@ -365,6 +409,7 @@ class Batcher:
                     batch.items.clear()
                     batch.bytes = 0
                 batch.from_start = False
+                batch.head = packet.pts == self._demuxer.first_key
             self._collect(batch, selector.push(packet))
             if selector.held_bytes > BATCH_BYTES:
                 self._collect(batch, selector.release())

@@ -10,73 +10,27 @@ import heapq
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 
 import av
 import av.error
 from av.codec.context import CodecContext, ThreadType
+from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
 
 from ..errors import InvariantBroken, UnsupportedCodec
 from ..model.plan import Target
 from ..model.stats import RunStats
 from .batching import Batch
+from .bitstream import READERS
 from .demuxer import VideoPacket
+from .parameters import CodecParameters, is_encrypted
 from .selection import Action
 
-#: Codecs whose "non-reference" marking is a promise of the bitstream: a picture with nal_ref_idc 0
-#: (H.264, 7.4.1) or a B picture (MPEG-1/2) is never predicted from, so passing over it changes no
-#: other picture. HEVC's sub-layer non-reference pictures carry no such promise across sub-layers.
+#: Codecs whose "non-reference" marking is a promise of the bitstream that libavcodec goes by: a
+#: picture with nal_ref_idc 0 (H.264, 7.4.1) or a B picture (MPEG-1/2) is never predicted from, so
+#: passing over it changes no other picture. For others :mod:`.bitstream` looks at each packet.
 SKIPPABLE = frozenset({"h264", "mpeg2video", "mpeg1video"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CodecParameters:
-    """What a decoder must know before its first packet (``AVCodecParameters``)."""
-
-    decoder: str
-    codec: str
-    extradata: bytes | None
-    width: int
-    height: int
-    pix_fmt: str | None
-    codec_tag: str
-    bits_per_coded_sample: int
-    reorder_depth: int
-    color: tuple[int, int, int, int]
-    field_order: int
-    time_base: Fraction
-    sample_aspect_ratio: Fraction | None
-    rebuilds_pts: bool = False
-
-    @classmethod
-    def of(cls, stream: VideoStream, *, rebuilds_pts: bool = False) -> CodecParameters:
-        """Those of a stream. ``rebuilds_pts``: its packets are stamped in decode order only."""
-        context = stream.codec_context
-        assert stream.time_base is not None
-        return cls(
-            decoder=context.codec.name,
-            codec=context.codec.canonical_name,
-            extradata=context.extradata,
-            width=context.width,
-            height=context.height,
-            pix_fmt=context.pix_fmt,
-            codec_tag=context.codec_tag,
-            bits_per_coded_sample=context.bits_per_coded_sample,
-            reorder_depth=context.reorder_depth,
-            color=(
-                context.color_range,
-                context.colorspace,
-                context.color_primaries,
-                context.color_trc,
-            ),
-            field_order=context.field_order,
-            time_base=stream.time_base,
-            sample_aspect_ratio=context.sample_aspect_ratio,
-            rebuilds_pts=rebuilds_pts,
-        )
 
 
 @dataclass(slots=True)
@@ -93,6 +47,11 @@ class Delivery:
     targets: list[Target]
     exact: bool
     corrupt: bool = False
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether it is the frame that was meant, and whole."""
+        return self.exact and not self.corrupt
 
     def answers(self, target: Target) -> bool:
         """Whether this is certainly the frame a player shows at the target's instant."""
@@ -111,8 +70,16 @@ class Decoder:
         self.parameters = parameters
         self.threads = threads
         self.skip_loop_filter = skip_loop_filter
-        self._may_skip = parameters.codec in SKIPPABLE and parameters.field_order <= 1
+        make_reader = READERS.get(parameters.codec)
+        self._reader = None if make_reader is None else make_reader(parameters.extradata)
+        may_skip = self._reader is not None or parameters.codec in SKIPPABLE
+        self._may_skip = may_skip and parameters.field_order <= 1
         self._skipping = False
+        self._context = self._open()
+
+    def _open(self) -> VideoCodecContext:
+        """A context that has seen nothing of the stream."""
+        parameters, threads = self.parameters, self.threads
         try:
             context = CodecContext.create(parameters.decoder, "r")
         except (ValueError, av.error.FFmpegError) as exc:
@@ -140,7 +107,7 @@ class Decoder:
             "bits_per_coded_sample": str(parameters.bits_per_coded_sample),
             "pkt_timebase": f"{parameters.time_base.numerator}/{parameters.time_base.denominator}",
         }
-        if skip_loop_filter:
+        if self.skip_loop_filter:
             options["skip_loop_filter"] = "all"
         context.options = options
         context.reorder_depth = parameters.reorder_depth
@@ -150,7 +117,7 @@ class Decoder:
             raise UnsupportedCodec(
                 f"decoder {parameters.decoder!r} refuses this stream: {exc}", stage="decode"
             ) from exc
-        self._context = context
+        return context
 
     def _reset(self) -> None:
         # avcodec_flush_buffers forgets the reorder depth that was told or learned (H.264 without
@@ -164,6 +131,28 @@ class Decoder:
         if skip != self._skipping:
             self._context.skip_frame = "NONREF" if skip else "DEFAULT"
             self._skipping = skip
+
+    def _relieve(self, packet: VideoPacket, skip: bool) -> tuple[VideoPacket | None, bool]:
+        """What of a packet must be sent, and whether something of it is passed over.
+
+        Shows every packet to the reader, if there is one.
+        """
+        reader = self._reader
+        if reader is None:
+            self._pass_over(skip)
+            return packet, skip
+        if packet.is_keyframe and packet.has_sidedata("new_extradata"):
+            self._may_skip = False  # parameter sets that the reader does not get
+        needed = reader.needed(memoryview(packet))
+        skip &= needed < packet.size and self._may_skip and not packet.is_corrupt
+        self._pass_over(skip and not reader.withholds)
+        if not skip or not reader.withholds:
+            return packet, skip
+        if not needed:
+            return None, True
+        part: VideoPacket = Packet(bytes(memoryview(packet)[:needed]))
+        part.pts, part.dts, part.time_base = packet.pts, packet.dts, packet.time_base
+        return part, True
 
     def decode(
         self,
@@ -181,6 +170,11 @@ class Decoder:
         largest pts at or before the target is the answer.
         """
         skip = skip and self._may_skip and batch.reliable and not batch.key_only
+        if batch.head and self._context.reorder_depth != self.parameters.reorder_depth:
+            # Playing from the start, a decoder that must learn how far pictures are reordered drops
+            # those that come too late for it; one that has learned would show them.
+            self._context = self._open()
+        depth = self._context.reorder_depth
         picker = _Picker(
             batch.targets,
             proved_only=skip,
@@ -197,18 +191,21 @@ class Decoder:
                 if action is Action.WANT and packet.pts is not None:
                     picker.wanted.append(packet.pts)
                 picker.sent(packet)
-                errors += packet.is_corrupt
-                passing = skip and action is Action.SKIP
-                self._pass_over(passing)
+                errors += packet.is_corrupt or (self.parameters.encrypted and is_encrypted(packet))
+                part, relieved = self._relieve(packet, skip and action is Action.SKIP)
+                stats.packets_skipped += relieved
+                if part is None:
+                    continue
                 stats.packets_sent += 1
-                stats.packets_skipped += passing
                 began = time.perf_counter()
                 try:
-                    frames = self._context.decode(packet)
+                    frames = self._context.decode(part)
                 except (av.error.InvalidDataError, av.error.UndefinedError):
                     frames = []
                     errors += 1
                     stats.decode_errors += 1
+                    # Perhaps the stream lies about what it refers to.
+                    self._may_skip &= self._reader is None
                 except av.error.FFmpegError as exc:
                     raise UnsupportedCodec(
                         f"{self.parameters.decoder}: {exc}", stage="decode"

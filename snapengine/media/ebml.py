@@ -1,10 +1,12 @@
-"""Whether a Matroska or WebM file has cues, read from its first elements (RFC 8794, RFC 9559).
+"""The first elements of a Matroska or WebM file (RFC 8794, RFC 9559), and whether it has cues.
 
-libavformat does not tell: without cues its index holds the keyframes that happened to be read so
+libavformat does not tell the latter: without cues its index holds the keyframes that happened to be read so
 far, which looks the same.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 from ..sources.base import Source
 
@@ -18,29 +20,41 @@ _MAX_SEEK_HEAD = 1 << 16
 
 def has_cues(source: Source) -> bool:
     """True if cues stand before the first cluster or the seek head names them."""
+    for kind, start, size in top_level(source):
+        if kind == _CUES:
+            return True
+        # An entry's SeekID holds the id it points to, byte by byte.
+        if (
+            kind == _SEEK_HEAD
+            and size is not None
+            and _CUES_BYTES in source.read_at(start, min(size, _MAX_SEEK_HEAD))
+        ):
+            return True
+    return False
+
+
+def top_level(source: Source) -> Iterator[tuple[int, int, int | None]]:
+    """(id, offset of the body, its size) of what the segment holds before its first cluster.
+
+    Nothing for other files; ends where the file is cut off or damaged.
+    """
     try:
         kind, start, size = _element(source, 0)
         if kind != _EBML or size is None:
-            return False
+            return
         kind, position, _ = _element(source, start + size)
         if kind != _SEGMENT:
-            return False
+            return
         for _ in range(_MAX_ELEMENTS):
             kind, start, size = _element(source, position)
-            if kind == _CUES:
-                return True
-            if kind == _SEEK_HEAD and size is not None:
-                # An entry's SeekID holds the id it points to, byte by byte.
-                if _CUES_BYTES in source.read_at(start, min(size, _MAX_SEEK_HEAD)):
-                    return True
-            elif kind == _CLUSTER:
-                return False
+            if kind == _CLUSTER:
+                return
+            yield kind, start, size
             if size is None:
-                return False
+                return
             position = start + size
     except ValueError:
-        pass  # cut off or damaged: nothing to rely on
-    return False
+        return  # cut off or damaged: nothing to rely on
 
 
 def _element(source: Source, position: int) -> tuple[int, int, int | None]:

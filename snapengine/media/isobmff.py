@@ -10,17 +10,20 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..model.geometry import UPRIGHT, Orientation, orientation_of_matrix
 from ..sources.base import Source
+from .track_facts import NO_FACTS, TrackFacts, parse_sample_entries
 
 _TOP_LEVEL = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp", b"uuid"}
 #: A header with more top-level boxes before ``moov`` than this is not worth walking.
 _MAX_BOXES = 4096
+#: Sample entries take some hundred bytes; one may carry an ICC profile.
+_MAX_STSD = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +36,11 @@ class _Box:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoTrack:
-    """A video track: how to put it upright, where its composition offsets lie (``ctts``), and how
+    """A video track: what its header says of its pictures, where its composition offsets lie (``ctts``), and how
     many stretches of it an edit list plays. ``plays_whole``: that list only shifts the track, from
     its first picture to its end, as nearly every muxer writes it for files with B-frames."""
 
-    orientation: Orientation
+    facts: TrackFacts
     ctts: tuple[int, int] | None
     edits: int
     plays_whole: bool
@@ -174,7 +177,7 @@ def _read_moov(source: Source, moov: _Box) -> IsoHeader:
                 ctts = _find(source, box, b"mdia", b"minf", b"stbl", b"ctts")
                 tracks.append(
                     VideoTrack(
-                        orientation=_combine(matrix, movie),
+                        facts=replace(_facts(source, box), orientation=_combine(matrix, movie)),
                         ctts=(ctts.body, ctts.end) if ctts else None,
                         edits=1 if edits is None else sum(media >= 0 for _, media in edits),
                         plays_whole=_plays_whole(source, box, edits, ctts, timescale),
@@ -190,6 +193,13 @@ def _read_moov(source: Source, moov: _Box) -> IsoHeader:
         tracks=tuple(tracks),
         fragmented=fragmented,
     )
+
+
+def _facts(source: Source, track: _Box) -> TrackFacts:
+    stsd = _find(source, track, b"mdia", b"minf", b"stbl", b"stsd")
+    if stsd is None:
+        return NO_FACTS
+    return parse_sample_entries(source.read_at(stsd.body, min(stsd.end - stsd.body, _MAX_STSD)))
 
 
 def _edits(source: Source, track: _Box) -> list[tuple[int, int]] | None:

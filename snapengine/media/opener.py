@@ -12,9 +12,12 @@ from av.video.stream import VideoStream
 
 from ..errors import InvalidOption, NoVideoStream, SourceDenied, UnrecognizedContainer
 from ..errors import UnsupportedCodec as _UnsupportedCodec
+from ..model.media import AttachedPicture
 from ..sources.base import Source, SourceReader
 from .isobmff import IsoHeader, VideoTrack, lacks_index, read_header
+from .matroska import read_tracks
 from .native_errors import translating
+from .track_facts import NO_FACTS, TrackFacts
 
 #: Demuxers that fetch other files, devices or hosts named inside the data.
 _REFUSED_FORMATS = frozenset(
@@ -36,8 +39,10 @@ class OpenedContainer:
     stream: VideoStream
     reader: SourceReader
     iso: IsoHeader | None
+    matroska: tuple[TrackFacts, ...]
     video_streams: tuple[VideoStream, ...]
     source: Source
+    attached_pictures: tuple[AttachedPicture, ...] = ()
 
     @property
     def rebuilds_pts(self) -> bool:
@@ -54,6 +59,15 @@ class OpenedContainer:
         tracks = self.iso.tracks if self.iso is not None else ()
         # Attached pictures are not tracks, so the n-th video stream is the n-th video track.
         return tracks[number] if number < len(tracks) else None
+
+    @property
+    def facts(self) -> TrackFacts:
+        """What the container says of the chosen stream beyond what libavformat passes on."""
+        track = self.iso_track
+        if track is not None:
+            return track.facts
+        number = self.video_streams.index(self.stream)
+        return self.matroska[number] if number < len(self.matroska) else NO_FACTS
 
     @property
     def format_name(self) -> str:
@@ -83,6 +97,7 @@ def open_container(source: Source, on_read: Any, stream: int | None) -> OpenedCo
 def _open_container(source: Source, on_read: Any, stream: int | None) -> OpenedContainer:
     with translating("open", source.name):
         iso = read_header(source)
+        matroska = () if iso is not None else read_tracks(source)
         reader = SourceReader(source, on_read=on_read, patches=iso.patches if iso else ())
         container = av.open(
             reader,
@@ -102,8 +117,15 @@ def _open_container(source: Source, on_read: Any, stream: int | None) -> OpenedC
             for s in container.streams.video
             if not s.disposition & (Disposition.attached_pic | Disposition.timed_thumbnails)
         )
+        pictures = _attached_pictures(container)
         if not videos:
-            raise NoVideoStream(f"{source.name}: no video stream", stage="open", source=source.name)
+            beside = f", only {pictures!r}" if pictures else ""
+            raise NoVideoStream(
+                f"{source.name}: no video stream{beside}",
+                stage="open",
+                source=source.name,
+                attached_pictures=pictures,
+            )
         if stream is None:
             best = container.streams.best("video")
             chosen = next((s for s in videos if best is not None and s is best), None)
@@ -123,11 +145,37 @@ def _open_container(source: Source, on_read: Any, stream: int | None) -> OpenedC
     except BaseException:
         container.close()
         raise
-    opened = OpenedContainer(container, chosen, reader, iso, videos, source)
+    opened = OpenedContainer(container, chosen, reader, iso, matroska, videos, source, pictures)
     if opened.rebuilds_pts:
         # What libavformat would generate for them runs backwards.
         container.flags = container.flags & ~_GENPTS
     return opened
+
+
+def _attached_pictures(container: InputContainer) -> tuple[AttachedPicture, ...]:
+    """Cover art. libavformat has read it while opening and hands it out before anything else."""
+    streams = {
+        s.index: s
+        for s in container.streams.video
+        if s.disposition & Disposition.attached_pic and s.codec_context is not None
+    }
+    if not streams:
+        return ()
+    found = {}
+    for packet in container.demux(list(streams.values())):
+        stream = streams.get(packet.stream_index)
+        if stream is not None and packet.size:
+            context = stream.codec_context
+            found[stream.index] = AttachedPicture(
+                codec=context.codec.canonical_name,
+                width=context.width,
+                height=context.height,
+                data=bytes(packet),
+                title=stream.metadata.get("comment") or stream.metadata.get("title"),
+            )
+        if len(found) == len(streams) or not packet.size:
+            break
+    return tuple(found[index] for index in sorted(found))
 
 
 def _refuse_other_files(url: str, *_: object) -> NoReturn:

@@ -15,6 +15,7 @@ from typing import Any
 import av
 import numpy as np
 from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 
 from ..errors import UnsupportedCodec
 from ..model.color import ColorInfo, LightLevels, Matrix, Range
@@ -126,6 +127,22 @@ def layout_of(name: str) -> _Layout:
     return _Layout(via, layout_of(via).format)
 
 
+#: What the base layer of Dolby Vision profile 5 holds; its bitstream does not say so.
+DOLBY_VISION_5 = ColorInfo(range="full", matrix="ipt-c2", primaries="bt2020", transfer="smpte2084")
+
+
+def has_alpha(stream: VideoStream) -> bool:
+    """Whether pictures of the stream have an alpha plane, or a second stream of it in the packets
+    (WebM's ``AlphaMode``)."""
+    if stream.metadata.get("alpha_mode") == "1":
+        return True
+    name = stream.codec_context.pix_fmt
+    try:
+        return name is not None and any(c.is_alpha for c in av.VideoFormat(name).components)
+    except ValueError:
+        return False
+
+
 def color_of(
     color_range: int, matrix: int, primaries: int, transfer: int, pix_fmt: str | None
 ) -> ColorInfo:
@@ -195,12 +212,14 @@ def raw_frame(
     sample_aspect_ratio: Fraction,
     orientation: Orientation,
     field_order: FieldOrder,
+    light: LightLevels | None,
     pts: int,
     time_base: Fraction,
 ) -> RawFrame:
     """Views into ``frame``. The stream's colour fills in what the frame does not say.
 
-    ``field_order``: the stream's; a frame says only whether it is interlaced at all.
+    So does its ``light``. ``field_order``: the stream's; a frame says only whether it is interlaced
+    at all.
     """
     source = frame
     layout = layout_of(frame.format.name)
@@ -213,6 +232,8 @@ def raw_frame(
         source.color_trc,
         source.format.name,
     )
+    if color.matrix == "ipt-c2":
+        own = color  # tags of profile 5 are empty or meant for its enhancement
     merged = ColorInfo(
         range=own.range or color.range,
         matrix=own.matrix or color.matrix,
@@ -235,7 +256,7 @@ def raw_frame(
         keyframe=source.key_frame,
         corrupt=source.is_corrupt,
         field_order=_frame_field_order(source, field_order),
-        light=light_of_frame(source) if merged.is_hdr else None,
+        light=(light_of_frame(source) or light) if merged.is_hdr else None,
         picture_type=_PICTURE_TYPES.get(int(source.pict_type), "?"),
         owner=frame,
     )

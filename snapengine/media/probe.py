@@ -5,16 +5,17 @@ from __future__ import annotations
 from fractions import Fraction
 
 from ..errors import CorruptMedia, LimitExceeded
-from ..model.geometry import UPRIGHT, Orientation, Size, display_size
+from ..model.geometry import Size, display_size
 from ..model.limits import Limits
 from ..model.media import VideoInfo
 from ..model.plan import Target
 from ..model.stats import RunStats
 from .batching import Batcher
-from .decoder import CodecParameters, Decoder
+from .decoder import Decoder
 from .demuxer import Demuxer
 from .opener import OpenedContainer
-from .planes import color_of, field_order_of
+from .parameters import CodecParameters
+from .planes import DOLBY_VISION_5, color_of, field_order_of, has_alpha
 
 #: A stamp before any: the first frame is the answer to it.
 _BEFORE_ALL = -(1 << 62)
@@ -39,7 +40,8 @@ def probe(
         )
     sar = stream.sample_aspect_ratio or context.sample_aspect_ratio or Fraction(1)
     sar = Fraction(sar) if sar and sar > 0 else Fraction(1)
-    orientation = _orientation(opened)
+    facts = opened.facts
+    orientation = facts.orientation
     shown = display_size(coded, sar, orientation)
     start_pts = find_start(demuxer, parameters)
     time_base = demuxer.time_base
@@ -51,6 +53,8 @@ def probe(
         context.color_trc,
         context.pix_fmt,
     )
+    if facts.dolby_vision is not None and facts.dolby_vision.profile == 5:
+        color = DOLBY_VISION_5
     rate = stream.average_rate or stream.guessed_rate
     return VideoInfo(
         container=opened.format_name.split(",")[0],
@@ -74,17 +78,18 @@ def probe(
         color=color,
         is_hdr=color.is_hdr,
         field_order=field_order_of(context.field_order),
+        has_alpha=has_alpha(opened.stream),
+        crop=facts.crop,
+        light=facts.light,
+        dolby_vision=facts.dolby_vision,
+        encrypted=facts.encrypted,
         stream_index=opened.video_streams.index(stream),
         video_streams=len(opened.video_streams),
+        attached_pictures=opened.attached_pictures,
         size_bytes=opened.reader.size,
         indexed=demuxer.index.complete or demuxer.index.wants_seek,
         metadata=dict(opened.container.metadata),
     )
-
-
-def _orientation(opened: OpenedContainer) -> Orientation:
-    track = opened.iso_track
-    return UPRIGHT if track is None else track.orientation
 
 
 def find_start(demuxer: Demuxer, parameters: CodecParameters) -> int:

@@ -36,6 +36,18 @@ class Rect(NamedTuple):
     height: int
 
 
+class Crop(NamedTuple):
+    """The part of a coded frame that is meant to be seen: left, top, width, height in luma samples.
+
+    May be fractional: a clean aperture (ISO/IEC 14496-12, 12.1.4) is given in rationals.
+    """
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Orientation:
     """One of the eight ways to put a picture upright: mirror left-right first, then turn.

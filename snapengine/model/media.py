@@ -6,9 +6,35 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Protocol
 
-from .color import ColorInfo
+from .color import ColorInfo, LightLevels
 from .frame import FieldOrder
-from .geometry import Orientation, Size
+from .geometry import Crop, Orientation, Size
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DolbyVision:
+    """What a Dolby Vision stream says of itself. ``compatibility``: how its base layer looks to
+    other players: 0 not at all (profile 5), 1 HDR10, 2 SDR, 4 HLG."""
+
+    profile: int
+    level: int
+    compatibility: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttachedPicture:
+    """A picture that travels with a file: cover art. ``data`` is a whole file of ``codec``
+    ("mjpeg" is JPEG, "png" ...); ``title`` says what it shows where the file does."""
+
+    codec: str
+    width: int
+    height: int
+    data: bytes
+    title: str | None = None
+
+    def __repr__(self) -> str:
+        size = f"{self.width}x{self.height}, {len(self.data)} bytes"
+        return f"<AttachedPicture {self.codec} {size}{'' if not self.title else ' ' + self.title}>"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +69,14 @@ class VideoInfo:
     color: ColorInfo
     is_hdr: bool
     field_order: FieldOrder
+    has_alpha: bool
+    crop: Crop | None
+    light: LightLevels | None
+    dolby_vision: DolbyVision | None
+    encrypted: bool
     stream_index: int
     video_streams: int
+    attached_pictures: tuple[AttachedPicture, ...]
     size_bytes: int | None
     indexed: bool
     metadata: dict[str, str] = field(default_factory=dict, compare=False, hash=False)

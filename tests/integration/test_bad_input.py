@@ -163,7 +163,9 @@ def test_damaged_file_still_shows_its_sound_part(name: str) -> None:
             assert shot.to_ndarray().shape[2] == 3
         for time in (0.5, 1.4, 2.3, 30.0):
             try:
-                assert 0 <= video.snapshot(time).time <= max(time, 0)
+                near = video.snapshot(time)
+                # The nearest frame that is left may be one behind, and then says so.
+                assert 0 <= near.time <= time or (near.replaced and not near.exact)
             except SnapError:
                 continue
 

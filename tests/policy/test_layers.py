@@ -31,10 +31,11 @@ OURS: dict[str, set[str]] = {
     "results": {*_VALUES, "imaging", "outputs"},
     # It paints a layout, and is told of frames by media's value for that (see MEDIA_VALUES).
     "sheet": {*_VALUES, "imaging", "media", "outputs", "planning", "results"},
-    "session": {*_VALUES, "media", "pipeline", "planning", "sources"},
+    "request": {*_VALUES, "imaging"},
+    "session": {*_VALUES, "media", "pipeline", "planning", "request", "sources"},
     "engine": {
-        *_VALUES, "imaging", "media", "outputs", "pipeline", "planning", "results", "session",
-        "sheet", "sources",
+        *_VALUES, "imaging", "media", "outputs", "pipeline", "planning", "request", "results",
+        "session", "sheet", "sources",
     },
     "cli": {"", "errors"},
     "demo": {"", "errors"},

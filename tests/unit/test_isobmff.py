@@ -198,14 +198,14 @@ def test_the_walk_ends() -> None:
 @pytest.mark.parametrize("orientation", EIGHT, ids=repr)
 def test_track_matrix(orientation: Orientation, version: int) -> None:
     data = movie(trak(b"vide", head=tkhd(orientation, version)), head=mvhd(UPRIGHT, version))
-    assert track(data).orientation == orientation
+    assert track(data).facts.orientation == orientation
 
 
 @pytest.mark.parametrize("version", [0, 1])
 @pytest.mark.parametrize(("first", "then"), list(itertools.product(EIGHT, EIGHT)))
 def test_movie_matrix_comes_after(first: Orientation, then: Orientation, version: int) -> None:
     samples = np.arange(6).reshape(2, 3)
-    found = track(movie(trak(b"vide", head=tkhd(first)), head=mvhd(then, version))).orientation
+    found = track(movie(trak(b"vide", head=tkhd(first)), head=mvhd(then, version))).facts.orientation
     assert np.array_equal(turned(samples, found), turned(turned(samples, first), then))
 
 
@@ -216,9 +216,9 @@ def turned(samples: np.ndarray, orientation: Orientation) -> np.ndarray:
 
 
 def test_no_header_is_upright() -> None:
-    assert track(movie(trak(b"vide"))).orientation == UPRIGHT
+    assert track(movie(trak(b"vide"))).facts.orientation == UPRIGHT
     turn = Orientation(rotation=90)
-    assert track(FTYP + box(b"moov", trak(b"vide", head=tkhd(turn)))).orientation == turn
+    assert track(FTYP + box(b"moov", trak(b"vide", head=tkhd(turn)))).facts.orientation == turn
 
 
 # -- composition offsets --------------------------------------------------------------------
@@ -348,7 +348,7 @@ def test_generated_files_are_understood(name: str) -> None:
         frame = next(container.decode(video=0))
     (found,) = header.tracks
     # FFmpeg counts counter-clockwise.
-    assert (found.orientation.rotation, found.orientation.mirror) == (-frame.rotation % 360, False)
+    assert (found.facts.orientation.rotation, found.facts.orientation.mirror) == (-frame.rotation % 360, False)
     assert header.fragmented == ("fragmented" in name)
 
 
