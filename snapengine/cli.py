@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import json
 import os
 import re
 import sys
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from . import __version__
-from .errors import InvalidOption, RequestError, SnapError
+from .errors import InvalidOption, PictureWarning, RequestError, SnapError
 
+_LISTS = ("attached_pictures", "warnings")
 _TIMES = "T is seconds, HH:MM:SS.mmm or a percentage such as 37.5%%"  # argparse formats it
 
 
@@ -144,6 +147,25 @@ def _looks(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--color", default="black", metavar="C", help="background (default black)")
     parser.add_argument("--quality", type=int, metavar="Q", help="1 to 100, of lossy formats")
+    parser.add_argument(
+        "--on-missing",
+        default="nearest",
+        metavar="P",
+        help="for frames lost to damage: nearest (default), blank (left out) or fail",
+    )
+    parser.add_argument(
+        "--no-deinterlace", dest="deinterlace", action="store_false", help="keep both fields woven"
+    )
+    parser.add_argument(
+        "--no-tone-map", dest="tone_map", action="store_false", help="show HDR as if it were SDR"
+    )
+
+
+def _look(arguments: argparse.Namespace) -> dict[str, Any]:
+    return {
+        name: getattr(arguments, name)
+        for name in ("fit", "color", "on_missing", "deinterlace", "tone_map")
+    }
 
 
 def _sampling(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -173,14 +195,14 @@ def _accuracy(text: str | None) -> Any:
 
 
 def _info(arguments: argparse.Namespace) -> dict[str, Any]:
-    import snapengine
-
-    with snapengine.open(arguments.file, stream=arguments.stream) as video:
+    with _open(arguments) as video:
         facts = _facts(video.info)
     if not arguments.json:
         width = max(map(len, facts))
         for name, value in facts.items():
-            if isinstance(value, dict):
+            if value in ([], None) and name in ("crop", "light", "dolby_vision", *_LISTS):
+                value = "none"
+            elif isinstance(value, dict):
                 value = ", ".join(f"{k} {v}" for k, v in value.items() if v is not None) or None
             print(f"{name:<{width}}  {'unknown' if value is None else value}")
     return facts
@@ -188,23 +210,39 @@ def _info(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def _facts(info: Any) -> dict[str, Any]:
     names = [n for n in type(info).__slots__ if n != "metadata"]
-    facts: dict[str, Any] = {}
-    for name in names:
-        value = getattr(info, name)
-        if isinstance(value, Fraction):
-            value = str(value)
-        elif name == "color":
-            value = {
-                n: getattr(value, n)
-                for n in ("range", "matrix", "primaries", "transfer", "chroma_location")
-            }
-        facts[name] = value
+    facts = {name: _plain(getattr(info, name)) for name in names}
+    facts["warnings"] = list(info.warnings)
     return facts
 
 
-def _snapshot(arguments: argparse.Namespace) -> dict[str, Any]:
+def _plain(value: Any) -> Any:
+    """A fact as JSON knows it; of attached pictures their size instead of their bytes."""
+    if isinstance(value, Fraction):
+        return str(value)
+    if isinstance(value, bytes):
+        return f"{len(value)} bytes"
+    if dataclasses.is_dataclass(value):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if hasattr(value, "_asdict"):
+        return {name: _plain(part) for name, part in value._asdict().items()}
+    if isinstance(value, tuple):
+        return [_plain(part) for part in value]
+    return value
+
+
+def _open(arguments: argparse.Namespace) -> Any:
+    """The file as a video; warnings are lines on stderr."""
     import snapengine
 
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always", PictureWarning)
+        video = snapengine.open(arguments.file, stream=arguments.stream)
+    for warning in found:
+        print(f"snapengine: warning: {warning.message}", file=sys.stderr)
+    return video
+
+
+def _snapshot(arguments: argparse.Namespace) -> dict[str, Any]:
     from .imaging.encode import check_encodable, format_of
 
     request = _sampling(arguments)
@@ -223,7 +261,7 @@ def _snapshot(arguments: argparse.Namespace) -> dict[str, Any]:
     written: list[dict[str, Any]] = []
     asked = 0
     with (
-        snapengine.open(arguments.file, stream=arguments.stream) as video,
+        _open(arguments) as video,
         _progress() as shown,
     ):
 
@@ -237,8 +275,7 @@ def _snapshot(arguments: argparse.Namespace) -> dict[str, Any]:
             **request,
             width=arguments.width,
             height=arguments.height,
-            fit=arguments.fit,
-            color=arguments.color,
+            **_look(arguments),
             accuracy=_accuracy(arguments.accuracy),
             progress=progress,
         )
@@ -259,6 +296,7 @@ def _snapshot(arguments: argparse.Namespace) -> dict[str, Any]:
                     "exact": shot.exact,
                     "keyframe": shot.keyframe,
                     "corrupt": shot.corrupt,
+                    "replaced": shot.replaced,
                     "width": shot.width,
                     "height": shot.height,
                 }
@@ -333,15 +371,13 @@ def _make_folder(folder: Path) -> None:
 
 
 def _sprite(arguments: argparse.Namespace) -> dict[str, Any]:
-    import snapengine
-
     from .imaging.jpeg import check_quality
 
     if arguments.quality is not None:
         check_quality(arguments.quality)
     cell = None if arguments.cell is None else _size(arguments.cell)
     _check_writable(Path(arguments.output))
-    with snapengine.open(arguments.file, stream=arguments.stream) as video:
+    with _open(arguments) as video:
         with _progress() as progress:
             sheet = video.sprite(
                 **{k: v for k, v in _sampling(arguments).items() if k != "at"},
@@ -350,8 +386,7 @@ def _sprite(arguments: argparse.Namespace) -> dict[str, Any]:
                 rows=arguments.rows,
                 padding=arguments.padding,
                 margin=arguments.margin,
-                color=arguments.color,
-                fit=arguments.fit,
+                **_look(arguments),
                 accuracy=_accuracy(arguments.accuracy),
                 progress=progress,
             )
@@ -362,6 +397,9 @@ def _sprite(arguments: argparse.Namespace) -> dict[str, Any]:
         print(f"{track}  {len(sheet.cues)} cues")
         if sheet.missing:
             print(f"blank cells: {', '.join(map(str, sheet.missing))}", file=sys.stderr)
+        damaged = [i for i in sheet.damaged if i not in set(sheet.missing)]
+        if damaged:
+            print(f"cells with damage: {', '.join(map(str, damaged))}", file=sys.stderr)
     return {
         "pages": [
             {"path": str(path), "width": page.width, "height": page.height}
@@ -374,10 +412,12 @@ def _sprite(arguments: argparse.Namespace) -> dict[str, Any]:
                 "x": cue.x, "y": cue.y, "width": cue.width, "height": cue.height,
                 "requested": cell.requested, "time": cell.time, "pts": cell.pts,
                 "exact": cell.exact, "keyframe": cell.keyframe, "corrupt": cell.corrupt,
+                "replaced": cell.replaced,
             }
             for cue, cell in zip(sheet.cues, sheet.cells, strict=True)
         ],
         "missing": sheet.missing,
+        "damaged": sheet.damaged,
         "stats": sheet.stats.as_dict(),
     }  # fmt: skip
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import itertools
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any, Final, Literal
 
-from .errors import InvalidGeometry, InvalidOption, NoFrameAtTarget
+from .errors import InvalidGeometry, InvalidOption, NoFrameAtTarget, PictureWarning
 from .imaging.scaler import color_ycc, render
 from .media.decoder import Delivery
 from .model.frame import Picture
@@ -61,7 +62,8 @@ def open(
     the process's budget; ``None`` all of it. ``limits``: see :class:`Limits`.
 
     Raises ``SourceNotFound``, ``SourceDenied``, ``UnrecognizedContainer``, ``NoVideoStream``,
-    ``UnsupportedCodec``, ``LimitExceeded``, ``InvalidOption``. Close the result, or use ``with``.
+    ``UnsupportedCodec``, ``LimitExceeded``, ``InvalidOption``; warns with ``PictureWarning`` when
+    the colours of its pictures will be approximate. Close the result, or use ``with``.
     """
     if stream is not None and (isinstance(stream, bool) or not isinstance(stream, int)):
         raise InvalidOption(f"stream must be a whole number, not {stream!r}")
@@ -71,10 +73,13 @@ def open(
         raise InvalidOption(f"threads must be at least 1, not {threads!r}")
     opened = open_source(source)
     try:
-        return Video(opened, stream=stream, threads=threads, limits=limits or Limits())
+        video = Video(opened, stream=stream, threads=threads, limits=limits or Limits())
     except BaseException:
         opened.close()
         raise
+    for warning in video._session.info.warnings:
+        warnings.warn(f"{opened.name}: {warning}", PictureWarning, stacklevel=2)
+    return video
 
 
 class Video:

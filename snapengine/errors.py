@@ -42,6 +42,7 @@ __all__ = [
     "MediaError",
     "NoFrameAtTarget",
     "NoVideoStream",
+    "PictureWarning",
     "RequestError",
     "SeekFailed",
     "SnapError",
@@ -161,9 +162,15 @@ class UnrecognizedContainer(MediaError):
 
 
 class NoVideoStream(MediaError):
-    """A media file without moving pictures."""
+    """A media file without moving pictures. ``attached_pictures``: its cover art, as in
+    :attr:`~snapengine.VideoInfo.attached_pictures`."""
 
     code = "no_video_stream"
+
+    @property
+    def attached_pictures(self) -> tuple[object, ...]:
+        found = self.context.get("attached_pictures", ())
+        return found if isinstance(found, tuple) else ()
 
 
 class UnsupportedCodec(MediaError):
@@ -194,6 +201,11 @@ class LimitExceeded(SnapError):
     """A limit was reached. ``context`` holds ``limit``, ``allowed`` and ``seen``."""
 
     code = "limit_exceeded"
+
+
+class PictureWarning(UserWarning):
+    """Pictures of this video cannot be shown as they were meant. No error: issued by ``warnings``
+    when the video is opened, and kept in :attr:`~snapengine.VideoInfo.warnings`."""
 
 
 class EncodeError(SnapError):

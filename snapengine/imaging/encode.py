@@ -16,6 +16,8 @@ import io
 import os
 from typing import Final, Literal, get_args
 
+import numpy as np
+
 from ..errors import BackendMissing, EncodeError, InvalidOption, LayoutTooLarge
 from ..model.frame import U8, Picture
 from ..model.geometry import JPEG_MAX_SIDE
@@ -112,6 +114,7 @@ def encode(
 
     ``picture`` is a :class:`Picture` for JPEG, or RGB samples (uint8, shape (height, width, 3), any
     strides) for every format; JPEG of RGB keeps full chroma, as pictures made in RGB carry text.
+    A fourth channel is straight alpha, which JPEG does not have.
     ``quality`` 1 to 100, None for the format's default; PNG is lossless, so it is checked and then
     ignored. ``backend`` is :func:`encode_jpeg`'s. ``threads`` bounds what AVIF may use.
 
@@ -120,12 +123,12 @@ def encode(
     """
     if isinstance(picture, Picture):
         width, height = picture.size
-    elif picture.ndim == 3 and picture.shape[2] == 3 and picture.dtype == "u1" and picture.size:
+    elif _is_rgb(picture, (3,) if kind == "jpeg" else (3, 4)):
         height, width, _ = picture.shape
     else:
         raise InvalidOption(
-            f"RGB samples must be uint8 of shape (height, width, 3), "
-            f"not {picture.dtype} of shape {picture.shape}",
+            f"RGB samples must be uint8 of shape (height, width, 3), with alpha (height, width, 4) "
+            f"and no JPEG, not {picture.dtype} of shape {picture.shape}",
             stage="encode",
         )
     used = check_encodable(kind, width, height, quality)
@@ -137,6 +140,15 @@ def encode(
         assert used is not None
         return encode_jpeg(picture, used, backend=backend)
     return _encode_rgb(kind, picture, used, threads)
+
+
+def _is_rgb(samples: U8, channels: tuple[int, ...]) -> bool:
+    return (
+        samples.ndim == 3
+        and samples.shape[2] in channels
+        and samples.dtype == np.uint8
+        and samples.size > 0
+    )
 
 
 def _encode_rgb(kind: ImageKind, rgb: U8, quality: int | None, threads: int) -> bytes:

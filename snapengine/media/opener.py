@@ -119,7 +119,7 @@ def _open_container(source: Source, on_read: Any, stream: int | None) -> OpenedC
         )
         pictures = _attached_pictures(container)
         if not videos:
-            beside = f", only {pictures!r}" if pictures else ""
+            beside = f", only {len(pictures)} attached picture(s)" if pictures else ""
             raise NoVideoStream(
                 f"{source.name}: no video stream{beside}",
                 stage="open",

@@ -187,6 +187,16 @@ def light_of_frame(frame: VideoFrame) -> LightLevels | None:
     )
 
 
+def _is_ipt(frame: VideoFrame) -> bool:
+    """Whether a frame is the base layer of Dolby Vision profile 5, from its own metadata
+    (AVDOVIMetadata, libavutil/dovi_meta.h): ``vdr_rpu_profile`` is 0 there and nowhere else."""
+    data = _side_data(frame, "DOVI_METADATA", 64)
+    if data is None:
+        return False
+    header: int = struct.unpack_from("@N", data)[0]
+    return header + 5 <= len(data) and data[header + 4] == 0
+
+
 def _side_data(frame: VideoFrame, name: str, size: int) -> bytes | None:
     try:
         data: Any = frame.side_data.get(name)
@@ -232,8 +242,8 @@ def raw_frame(
         source.color_trc,
         source.format.name,
     )
-    if color.matrix == "ipt-c2":
-        own = color  # tags of profile 5 are empty or meant for its enhancement
+    if color.matrix == "ipt-c2" or (own.matrix is None and _is_ipt(source)):
+        own = DOLBY_VISION_5
     merged = ColorInfo(
         range=own.range or color.range,
         matrix=own.matrix or color.matrix,

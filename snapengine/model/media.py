@@ -42,7 +42,8 @@ class VideoInfo:
     """The video stream of a file, from its header. What the file does not say is ``None``.
 
     ``width`` and ``height`` are as displayed: upright, with square pixels. ``coded_width`` and
-    ``coded_height`` are the stored samples after the codec's own cropping. ``rotation`` is the
+    ``coded_height`` are the stored samples after the codec's own cropping, ``crop`` the part of
+    them that the container says is meant to be seen. ``rotation`` is the
     clockwise turn in degrees that puts the stored picture upright. ``duration`` is in seconds, from
     the first shown frame to the end of the last; ``duration_pts`` is the same, exact, and
     ``start_pts`` the stamp of that first frame, both in ticks of ``time_base`` seconds.
@@ -80,6 +81,16 @@ class VideoInfo:
     size_bytes: int | None
     indexed: bool
     metadata: dict[str, str] = field(default_factory=dict, compare=False, hash=False)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What pictures of this stream cannot show truthfully, one sentence each."""
+        if self.color.matrix == "ipt-c2":
+            return (
+                "Dolby Vision profile 5: its dynamic metadata is not applied, colours are "
+                "approximate",
+            )
+        return ()
 
     @property
     def interlaced(self) -> bool:

@@ -195,7 +195,9 @@ def test_the_drawn_error_tree_is_the_real_one() -> None:
 
 
 def test_errors_offers_all_errors() -> None:
-    assert errors.__all__ == sorted({*(kind.__name__ for kind in all_errors), "Stage"})
+    assert errors.__all__ == sorted(
+        {*(kind.__name__ for kind in all_errors), "PictureWarning", "Stage"}
+    )
 
 
 def test_every_error_has_a_code_of_its_own() -> None:

@@ -99,7 +99,8 @@ def test_unknown_format_lists_the_known() -> None:
     "rgb",
     [
         np.zeros((4, 4), np.uint8),
-        np.zeros((4, 4, 4), np.uint8),
+        np.zeros((4, 4, 2), np.uint8),
+        np.zeros((4, 4, 5), np.uint8),
         np.zeros((4, 4, 3), np.uint16),
         np.zeros((0, 4, 3), np.uint8),
     ],
@@ -107,6 +108,23 @@ def test_unknown_format_lists_the_known() -> None:
 def test_other_arrays_are_refused(rgb: U8) -> None:
     with pytest.raises(InvalidOption, match="shape"):
         encode("png", rgb)
+
+
+@pytest.mark.parametrize("kind", ["png", "webp", "avif"])
+def test_alpha_survives(kind: ImageKind) -> None:
+    rgba = np.dstack([smooth(64, 48), np.full((48, 64), 255, np.uint8)])
+    rgba[:, :32, 3] = 0
+    image = Image.open(io.BytesIO(encode(kind, rgba, 95)))
+    assert image.mode == "RGBA"
+    seen = np.asarray(image).astype(int)
+    assert np.abs(seen[..., 3] - rgba[..., 3]).mean() < 2
+    opaque = np.abs(seen[:, 36:, :3] - rgba[:, 36:, :3].astype(int)).mean()
+    assert opaque == 0 if kind == "png" else opaque < 8
+
+
+def test_jpeg_has_no_alpha() -> None:
+    with pytest.raises(InvalidOption, match="alpha"):
+        encode("jpeg", np.zeros((4, 4, 4), np.uint8))
 
 
 def test_a_picture_is_no_png() -> None:
