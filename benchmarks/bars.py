@@ -236,6 +236,17 @@ BARS: tuple[Bar, ...] = (
         at_most=120.0,
         read=_probe("memory-worst", "median", "min", "max", by=MEGABYTE),
     ),
+    *(
+        Bar(
+            case=f"320-wide picture of a {kind} frame, {accuracy} accuracy, 1080p",
+            text="of decoding it",
+            unit="x",
+            at_most=0.1,
+            read=_probe(f"conversion-{accuracy}/{kind}", "median", "min", "max"),
+        )
+        for kind in ("10-bit", "PQ", "HLG", "interlaced")
+        for accuracy in ("exact", "keyframe")
+    ),
     Bar(
         case="import snapengine",
         text="in a fresh process",

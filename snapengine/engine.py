@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Any, Final, Literal
 
 from .errors import InvalidGeometry, InvalidOption, NoFrameAtTarget, PictureWarning
-from .imaging.scaler import color_ycc, render
+from .imaging.scaler import color_ycc, render, render_rgba
 from .media.decoder import Delivery
 from .model.frame import Picture
 from .model.geometry import Fit, Size, View, check_side
@@ -262,13 +262,15 @@ class Video:
                 return []
             frame = self._session.raw(delivery, options)
             view = self._session.view(frame.size, options, frame)
-            picture = None
+            picture = rgba = None
             if options.box != (None, None):
                 began = time.perf_counter()
                 picture = Picture(view.size.width, view.size.height, "444")
                 if view.size != view.upright:
                     picture.fill(color_ycc(options.background))
                 render(frame, view, picture)
+                if frame.format.alpha:
+                    rgba = render_rgba(frame, view)
                 stats.scale_seconds += time.perf_counter() - began
                 # The frame's samples are let go; its description stays.
                 frame = replace(frame, planes=(), owner=None)
@@ -287,6 +289,7 @@ class Video:
                         stats=call.stats,
                         corrupt=delivery.corrupt,
                         picture=picture,
+                        rgba=rgba,
                     ),
                 )
                 for target in delivery.targets

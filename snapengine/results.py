@@ -10,12 +10,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InvalidOption
 from .imaging.encode import encode, format_of
 from .imaging.jpeg import JPEG_QUALITY, encode_jpeg
-from .imaging.scaler import halved, jfif_planes, picture_rgb, render, render_rgb
+from .imaging.scaler import (
+    halved,
+    jfif_planes,
+    picture_rgb,
+    render,
+    render_rgb,
+    render_rgba,
+)
 from .model.frame import U8, Picture, RawFrame
 from .model.geometry import Size, View
 from .model.result import Cue
@@ -42,11 +50,15 @@ class _Encodable:
     def _jfif(self) -> Picture:
         raise NotImplementedError
 
+    def _samples(self) -> U8:
+        """What a format with an alpha channel is made of."""
+        return self.to_ndarray()
+
     def to_image(self) -> Image:
-        """The same as a :class:`PIL.Image.Image` in mode RGB."""
+        """The picture as a :class:`PIL.Image.Image`, mode RGB, or RGBA if it has alpha."""
         from PIL import Image as pil_image
 
-        return pil_image.fromarray(self.to_ndarray())
+        return pil_image.fromarray(self._samples())
 
     def jpeg(self, quality: int = JPEG_QUALITY, *, backend: str | None = None) -> bytes:
         """A JPEG file: chroma 4:2:0 unless the source has more; ``quality`` 1 to 100.
@@ -57,10 +69,13 @@ class _Encodable:
         return encode_jpeg(self._jfif(), quality, backend=backend)
 
     def encode(self, format: str, quality: int | None = None) -> bytes:
-        """A complete file: "jpeg", "png", "webp" or "avif"; quality None is the format's own."""
+        """A complete file: "jpeg", "png", "webp" or "avif"; quality None is the format's own.
+
+        All but JPEG keep the alpha of a picture that has it.
+        """
         if format == "jpeg":
             return self.jpeg(JPEG_QUALITY if quality is None else quality)
-        return encode(format, self.to_ndarray(), quality)  # type: ignore[arg-type]
+        return encode(format, self._samples(), quality)  # type: ignore[arg-type]
 
     def save(self, path: str | os.PathLike[str], quality: int | None = None) -> Path:
         """Write ``path``, format by suffix (.jpg .png .webp .avif), atomically.
@@ -85,7 +100,7 @@ class Snapshot(_Encodable):
     """
 
     __slots__ = (
-        "_format", "_frame", "_picture", "_view", "corrupt", "exact", "index", "keyframe",
+        "_format", "_frame", "_picture", "_rgba", "_view", "corrupt", "exact", "index", "keyframe",
         "picture_type", "pts", "replaced", "requested", "stats", "time",
     )  # fmt: skip
 
@@ -103,6 +118,7 @@ class Snapshot(_Encodable):
         stats: RunStats,
         corrupt: bool,
         picture: Picture | None = None,
+        rgba: U8 | None = None,
     ) -> None:
         self.index = index
         self.requested = requested
@@ -118,6 +134,7 @@ class Snapshot(_Encodable):
         self._format = frame.format
         # Full size: the decoder's own frame, untouched. Scaled: the small picture alone.
         self._picture = picture
+        self._rgba = rgba
         self._frame = frame if picture is None else None
 
     @property
@@ -136,19 +153,43 @@ class Snapshot(_Encodable):
     def planes(self) -> tuple[NDArray[Any], ...]:
         """Read-only 2-D views of the samples, (height, width) each.
 
-        Full size: the decoder's, bit by bit, in its own range and matrix, before orientation
-        (Y, Cb, Cr or R, G, B; uint8, or uint16 above 8 bits). Scaled: full-range BT.601 YCbCr.
+        Full size: the decoder's, bit by bit, in its own range and matrix, before orientation,
+        cropping, deinterlacing and tone mapping (Y, Cb, Cr or R, G, B; uint8, or uint16 above 8
+        bits). Scaled: full-range BT.601 YCbCr.
         """
         if self._frame is not None:
-            return tuple(p.array() for p in self._frame.planes)
+            return tuple(p.array() for p in self._frame.planes[: -1 if self.has_alpha else None])
         assert self._picture is not None
         return self._picture.planes
 
-    def to_ndarray(self) -> U8:
+    @property
+    def has_alpha(self) -> bool:
+        """Whether the picture is transparent somewhere, or could be."""
+        return self._format.alpha
+
+    def to_ndarray(self, *, alpha: bool = False) -> U8:
+        """RGB samples: a new uint8 array of shape (height, width, 3).
+
+        A picture that has alpha is laid on the background colour; with ``alpha`` it is (height,
+        width, 4) instead, straight. Without alpha of its own it is opaque.
+        """
+        if alpha:
+            return self._samples_rgba()
         if self._frame is not None:
             return render_rgb(self._frame, self._view)
         assert self._picture is not None
         return picture_rgb(self._picture)
+
+    def _samples(self) -> U8:
+        return self._samples_rgba() if self.has_alpha else self.to_ndarray()
+
+    def _samples_rgba(self) -> U8:
+        if self._frame is not None:
+            return render_rgba(self._frame, self._view)
+        if self._rgba is not None:
+            return self._rgba.copy()
+        rgb = self.to_ndarray()
+        return np.dstack([rgb, np.full(rgb.shape[:2], 255, np.uint8)])
 
     def _jfif(self) -> Picture:
         # Chroma as fine as the source's: small pictures are kept with all of it (the source has
@@ -158,7 +199,7 @@ class Snapshot(_Encodable):
             return halved(self._picture) if coarse else self._picture
         assert self._frame is not None
         if self._view.is_unscaled and self._view.orientation.is_identity:
-            return jfif_planes(self._frame)
+            return jfif_planes(self._frame, self._view.background)
         picture = Picture(*self._view.size, "420" if coarse else "444")
         render(self._frame, self._view, picture)
         return picture

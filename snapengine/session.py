@@ -224,4 +224,7 @@ class Session:
             height=options.box[1],
             fit=options.fit,
             align=align,
+            # A stream may change its size on the way; the crop was meant for the first.
+            crop=info.crop if coded == info.coded_size else None,
+            background=options.background,
         )

@@ -27,11 +27,28 @@ SITING: Final[dict[str, tuple[int, int]]] = {
     "bottom": (0, 1),
 }
 
+#: (I, P, T) and (I, Ct, Cp) to L', M', S'. IPT-C2: the integers that Dolby Vision profile 5 writes
+#: into its metadata (SMPTE ST 2128); ICtCp: BT.2100 table 7, inverted, for PQ and for HLG.
+_TO_LMS: Final[dict[str, F64]] = {
+    "ipt-c2": np.array([[8192, 799, 1681], [8192, -933, 1091], [8192, 267, -5545]]) / 8192,
+    "ictcp": np.linalg.inv(
+        np.array([[2048, 2048, 0], [6610, -13613, 7003], [17933, -17390, -543]]) / 4096
+    ),
+    "ictcp-hlg": np.linalg.inv(
+        np.array([[2048, 2048, 0], [3625, -7465, 3840], [9500, -9212, -288]]) / 4096
+    ),
+}
+
 
 def yuv_to_rgb(matrix: str) -> F64:
-    """3x3: (Y, Cb, Cr) with Y in 0..1 and chroma in -0.5..0.5 to R, G, B in 0..1."""
+    """3x3: (Y, Cb, Cr) with Y in 0..1 and chroma in -0.5..0.5 to R, G, B in 0..1.
+
+    For "ipt-c2", "ictcp" and "ictcp-hlg" the result is L', M', S'.
+    """
     if matrix == "rgb":
         return np.eye(3)
+    if matrix in _TO_LMS:
+        return _TO_LMS[matrix]
     if matrix == "ycgco":  # H.273: Cg, Co in the places of Cb, Cr
         return np.array([[1.0, -1.0, 1.0], [1.0, 1.0, 0.0], [1.0, -1.0, -1.0]])
     kr, kb = LUMA_COEFFICIENTS[matrix]
@@ -84,6 +101,14 @@ def to_jfif(format: PixelFormat, range: str, matrix: str) -> tuple[F64, F64]:
     if format.model != "rgb":
         a[1:, 0] = 0.0  # exactly, not just nearly
     return a, b
+
+
+@lru_cache(maxsize=64)
+def affine(format: PixelFormat, range: str, matrix: str, top: float) -> NDArray[np.float32]:
+    """:func:`to_rgb` with results in 0..``top``, as kernels take it: float32 [12], rows of
+    (a, b, c, 1). Shared: do not write into it."""
+    a, b = to_rgb(format, range, matrix)
+    return (np.column_stack([a, b]) * (top / 255)).astype(np.float32).reshape(-1)
 
 
 def jfif_to_rgb() -> tuple[F64, F64]:

@@ -3,6 +3,8 @@
 ::
 
     planes --resample--> float planes --affine map, rounded once--> 8-bit planes --orient--> dst
+                              |  HDR, primaries of others: tone.py   ^
+                              +---> R'G'B' ---> light ---> R'G'B' ---+
 
 Chroma goes straight to the grid of the result. Luma takes what chroma adds to it (the shade, when
 the matrix changes) from there, so that a JPEG decoder, which blends chroma the same way, gets the
@@ -11,22 +13,24 @@ source's colour back. All functions may run in any number of threads on differen
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..kernels import convert
 from ..model.color import ColorInfo
 from ..model.frame import U8, Picture, PixelFormat, Plane, RawFrame
-from ..model.geometry import UPRIGHT, View
-from . import colour
+from ..model.geometry import UPRIGHT, Size, View
+from . import colour, tone
 from ._full import can_draw_jfif, can_draw_rgb, draw_jfif, draw_rgb
 from ._resample import Grid, band_rows, plane_taps, resample
 from ._scratch import F32, scratch
 from ._target import Target, before_turn, orient, turn, window
+from .alpha import flattened, is_opaque, scaled_rgba, without_alpha
 from .colour import color_ycc
+from .deinterlace import progressive
 
 __all__ = [
     "color_ycc",
@@ -36,9 +40,13 @@ __all__ = [
     "picture_rgb",
     "render",
     "render_rgb",
+    "render_rgba",
 ]
 
 _JFIF_COLOR: Final = ColorInfo(range="full", matrix="bt601", chroma_location="center")
+_TO_JFIF: Final = colour.RGB_TO_JFIF.astype(np.float32).reshape(-1)
+#: R'G'B' that is done already, as an affine map for kernels.
+_SHOWN: Final = np.eye(3, 4, dtype=np.float32).reshape(-1)
 _JFIF_FORMAT: Final = {
     "420": PixelFormat(name="yuvj420p", model="yuv", log2_chroma_w=1, log2_chroma_h=1),
     "444": PixelFormat(name="yuvj444p", model="yuv"),
@@ -52,33 +60,59 @@ def render(frame: RawFrame, view: View, dst: Picture, x: int = 0, y: int = 0) ->
     part starts at even coordinates and has even sides, unless it ends at the picture's edge.
     Raises: InvariantBroken when it does not, or when it hangs over the picture.
     """
-    color = frame.color.resolved(*frame.size)
+    frame, view = _prepared(frame, view)
+    color, look = _meaning(frame)
     upright = window(dst, x + view.x, y + view.y, view.upright)
     turned = not view.orientation.is_identity
     target = before_turn(view, dst.subsampling) if turned else upright
-    if can_draw_jfif(frame, color, view, target):
+    if look is not None or frame.format.model == "rgb":
+        _render_by_rgb(frame, color, view, target, look)
+    elif can_draw_jfif(frame, color, view, target):
         draw_jfif(frame, color, target)
-    elif _by_rgb(frame.format, color):
-        _render_by_rgb(frame, color, view, target)
     else:
         _render_yuv(frame, color, view, target)
     if turned:
         orient(target, view.orientation, upright)
 
 
-def render_rgb(frame: RawFrame, view: View, background: tuple[int, int, int] = (0, 0, 0)) -> U8:
-    """The view as a new packed RGB array, uint8 (height, width, 3), rounded once."""
-    color = frame.color.resolved(*frame.size)
+def render_rgb(frame: RawFrame, view: View, background: tuple[int, int, int] | None = None) -> U8:
+    """The view as a new packed RGB array, uint8 (height, width, 3), rounded once.
+
+    ``background``: instead of the view's.
+    """
+    if background is not None:
+        view = replace(view, background=background)
+    frame, view = _prepared(frame, view)
+    color, look = _meaning(frame)
     out = np.empty((view.size.height, view.size.width, 3), np.uint8)
     if view.upright != view.size:
-        out[:] = background
+        out[:] = view.background
     width, height = view.scaled
     turned = not view.orientation.is_identity
     covered = out[view.y : view.y + view.upright.height, view.x : view.x + view.upright.width]
     scaled = np.empty((height, width, 3), np.uint8) if turned else covered
-    _scale_rgb(frame, color, view, scaled)
+    _scale_rgb(frame, color, view, scaled, look)
     if turned:
         turn(scaled, view.orientation, covered)
+    return out
+
+
+def render_rgba(frame: RawFrame, view: View) -> U8:
+    """The view as a new array of R, G, B and straight alpha, uint8 (height, width, 4).
+
+    What the frame does not cover is transparent, and black; so is the colour of what is.
+    """
+    whole = _identity(frame)
+    frame = progressive(frame, whole)
+    if is_opaque(frame):
+        bare = replace(view, size=view.upright, x=0, y=0)
+        shown = np.dstack([render_rgb(without_alpha(frame), bare), _full(bare.size)])
+    else:
+        scaled = scaled_rgba(frame, render_rgb(without_alpha(frame), whole), view)
+        shown = np.empty((view.upright.height, view.upright.width, 4), np.uint8)
+        turn(scaled, view.orientation, shown)
+    out = np.zeros((view.size.height, view.size.width, 4), np.uint8)
+    out[view.y : view.y + view.upright.height, view.x : view.x + view.upright.width] = shown
     return out
 
 
@@ -88,7 +122,7 @@ def picture_rgb(picture: Picture) -> U8:
     return render_rgb(frame, _identity(frame))
 
 
-def jfif_planes(frame: RawFrame) -> Picture:
+def jfif_planes(frame: RawFrame, background: tuple[int, int, int] = (0, 0, 0)) -> Picture:
     """The frame as it is coded, unscaled and not turned, as a new picture.
 
     4:2:0 and grey give a "420" picture, everything else "444".
@@ -96,7 +130,7 @@ def jfif_planes(frame: RawFrame) -> Picture:
     format = frame.format
     half = format.model == "gray" or (format.log2_chroma_w, format.log2_chroma_h) == (1, 1)
     picture = Picture(*frame.size, "420" if half else "444")
-    render(frame, _identity(frame), picture)
+    render(frame, replace(_identity(frame), background=background), picture)
     return picture
 
 
@@ -125,26 +159,33 @@ def picture_frame(picture: Picture) -> RawFrame:
     )
 
 
+def _prepared(frame: RawFrame, view: View) -> tuple[RawFrame, View]:
+    """One instant, and nothing to be seen through."""
+    if frame.format.alpha:
+        whole = _identity(frame)
+        frame = progressive(frame, whole)
+        if not is_opaque(frame):
+            return flattened(frame, render_rgb(without_alpha(frame), whole), view)
+        frame = without_alpha(frame)
+    return progressive(frame, view), view
+
+
+def _full(size: Size) -> U8:
+    return np.full((size.height, size.width), 255, np.uint8)
+
+
 def _identity(frame: RawFrame) -> View:
     size = frame.size
     crop = (0.0, 0.0, float(size.width), float(size.height))
     return View(coded=size, crop=crop, scaled=size, orientation=UPRIGHT, size=size)
 
 
-def _by_rgb(format: PixelFormat, color: ColorInfo) -> bool:
-    """Whether a frame must become RGB on its way, because its chroma needs its luma.
-
-    Frames with HDR transfer belong here as soon as ``_tone`` maps them.
-    """
-    return format.model == "rgb"
-
-
-def _tone(rgb: NDArray[np.float32], color: ColorInfo) -> NDArray[np.float32]:
-    """Transfer, primaries and tone mapping of scaled RGB, float32 (3, rows, width) in 0..255.
-
-    The seam for HDR: nothing is mapped yet; PQ and HLG are shown as if they were BT.2020 SDR.
-    """
-    return rgb
+def _meaning(frame: RawFrame) -> tuple[ColorInfo, tone.Look | None]:
+    """What the samples are, nothing left open, and what has to be done to their light."""
+    color = frame.color.resolved(*frame.size)
+    if frame.format.model == "rgb" and frame.color.range is None:
+        color = replace(color, range="full")
+    return color, tone.look_of(color, frame.light, frame.format.model == "gray")
 
 
 def _bands(width: int, height: int, phase: int = 0) -> Iterator[tuple[int, int]]:
@@ -223,55 +264,51 @@ def _all_taps(frame: RawFrame, color: ColorInfo, view: View) -> list[Any]:
     return [plane_taps(frame, color, view, i, grid) for i in range(count)]
 
 
-def _scale_rgb(frame: RawFrame, color: ColorInfo, view: View, out: U8) -> None:
+def _shown_bands(
+    frame: RawFrame, color: ColorInfo, view: View, look: tone.Look | None, phase: int = 0
+) -> Iterator[tuple[int, int, Sequence[F32], F32]]:
+    """``(first, rows, planes, affine)``: scaled components, and the map to R'G'B' in 0..255.
+
+    The planes are valid until the next.
+    """
+    width, height = view.scaled
+    matrix: str = color.matrix or ""
+    if matrix == "ictcp" and color.transfer == "arib-std-b67":
+        matrix = "ictcp-hlg"
+    affine = colour.affine(frame.format, color.range or "", matrix, 255.0 if look is None else 1.0)
+    taps = _all_taps(frame, color, view)
+    for first, rows in _bands(width, height, phase):
+        planes: Sequence[F32] = _float_planes(frame, taps, width, first, rows)
+        if look is None:
+            yield first, rows, planes, affine
+        else:
+            yield first, rows, tone.show(planes, rows * width, affine, look), _SHOWN
+
+
+def _scale_rgb(
+    frame: RawFrame, color: ColorInfo, view: View, out: U8, look: tone.Look | None
+) -> None:
     """Scaled, not turned, RGB into ``out`` (height, width, 3), whose pixels are packed in rows."""
-    a, b = colour.to_rgb(frame.format, color.range or "", color.matrix or "")
     width, height = view.scaled
     stride = out.strides[0]
     flat = np.lib.stride_tricks.as_strided(out, (stride * (height - 1) + 3 * width,), (1,))
-    if can_draw_rgb(frame, view):
+    if look is None and can_draw_rgb(frame, view):
         draw_rgb(frame, color, flat, stride)
         return
-    affine = np.column_stack([a, b]).astype(np.float32).reshape(-1)
-    taps = _all_taps(frame, color, view)
-    for first, rows in _bands(width, height):
-        planes = _float_planes(frame, taps, width, first, rows)
+    for first, rows, planes, affine in _shown_bands(frame, color, view, look):
         convert.rgb_out(flat[first * stride :], stride, *planes, width, rows, affine)
 
 
-def _render_by_rgb(frame: RawFrame, color: ColorInfo, view: View, target: Target) -> None:
-    """The long way, for RGB video: all components on the luma grid, RGB, tone, then JFIF."""
-    a, b = colour.to_rgb(frame.format, color.range or "", color.matrix or "")
-    a32, b32 = a.astype(np.float32), b.astype(np.float32)[:, None]
-    back = colour.RGB_TO_JFIF.astype(np.float32)
-    width, height, half = target.width, target.height, target.half
-    cw = target.chroma.width
-    taps = _all_taps(frame, color, view)
-    for first, rows in _bands(width, height, target.phase_y):
-        samples = rows * width
-        planes = _float_planes(frame, taps, width, first, rows)
-        rgb = a32 @ np.stack([p[:samples] for p in planes]) + b32
-        rgb = np.clip(_tone(rgb.reshape(3, rows, width), color), 0, 255)
-        y, cb, cr = (back @ rgb.reshape(3, -1)).reshape(3, rows, width)
-        _write(y, target.y, target.y_stride, first)
-        at = (first + target.phase_y) >> half
-        for plane, flat in ((cb, target.u), (cr, target.v)):
-            small = _blocks(plane, target, cw, first) if half else plane
-            _write(small + np.float32(128), flat, target.c_stride, at)
-
-
-def _blocks(plane: NDArray[np.float32], target: Target, cw: int, first: int) -> Any:
-    """Means of 2x2 blocks; where a block hangs over, the outermost samples count twice."""
-    rows, width = plane.shape
-    top = target.phase_y if first == 0 else 0
-    down = (top, (rows + top) & 1)
-    across = (target.phase_x, 2 * cw - width - target.phase_x)
-    padded = np.pad(plane, (down, across), mode="edge")
-    return padded.reshape(padded.shape[0] // 2, 2, cw, 2).mean(axis=(1, 3), dtype=np.float32)
-
-
-def _write(plane: Any, flat: U8, stride: int, first: int) -> None:
-    """Round to the nearest, halves upward, clip, and store from row ``first`` on."""
-    rounded = np.clip(np.floor(plane + np.float32(0.5)), 0, 255).astype(np.uint8)
-    rows, width = rounded.shape
-    np.lib.stride_tricks.as_strided(flat[first * stride :], (rows, width), (stride, 1))[:] = rounded
+def _render_by_rgb(
+    frame: RawFrame, color: ColorInfo, view: View, target: Target, look: tone.Look | None
+) -> None:
+    """The long way, for RGB video and for light that changes: all components on the luma grid."""
+    width, half = target.width, target.half
+    for first, rows, planes, affine in _shown_bands(frame, color, view, look, target.phase_y):
+        skip = ((first + target.phase_y) >> half) * target.c_stride
+        convert.jfif_out(
+            target.y[first * target.y_stride :], target.u[skip:], target.v[skip:],
+            target.y_stride, target.c_stride, *planes, width, rows, affine, _TO_JFIF,
+            half, target.phase_x if half else 0, target.phase_y if half and first == 0 else 0,
+            scratch("line", 6 * (width + 2)),
+        )  # fmt: skip

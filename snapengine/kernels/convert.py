@@ -151,3 +151,96 @@ def rgb_out(
             out[3 * x] = np.uint8(np.int32(min(max(red, low), high)))
             out[3 * x + 1] = np.uint8(np.int32(min(max(green, low), high)))
             out[3 * x + 2] = np.uint8(np.int32(min(max(blue, low), high)))
+
+
+@kernel(
+    U8, U8, U8, INT, INT, F32_IN, F32_IN, F32_IN, INT, INT, F32_IN, F32_IN,
+    INT, INT, INT, F32,
+)  # fmt: skip
+def jfif_out(
+    y_dst: Any,
+    u_dst: Any,
+    v_dst: Any,
+    y_stride: int,
+    c_stride: int,
+    a: Any,
+    b: Any,
+    c: Any,
+    width: int,
+    rows: int,
+    affine: Any,
+    matrix: Any,
+    half: int,
+    phase_x: int,
+    phase_y: int,
+    line: Any,
+) -> None:
+    """Three float planes to R, G, B, clipped, and these to JFIF's Y, Cb, Cr, each rounded once.
+
+    With ``half`` 1 a chroma sample is the mean of its block of 2x2, in which what lies outside of
+    the picture counts as the nearest inside.
+    Shapes: ``a``, ``b``, ``c`` [rows, width] packed. ``affine`` [12] holds three rows of
+    (a, b, c, 1) that give R, G, B in 0..255; ``matrix`` [9] R, G, B to Y, Cb, Cr without offset.
+    The first of the blocks begins ``phase_x`` columns and ``phase_y`` rows before the samples.
+    ``line`` [6 * (width + 2)] is scratch.
+    Units: JFIF codes. Ownership: writes the three targets and ``line``. Threads: any.
+    """
+    low, high, half_up = np.float32(0), np.float32(255), np.float32(0.5)
+    middle, quarter = np.float32(128.5), np.float32(0.25)
+    m0, m1, m2, m3 = affine[0], affine[1], affine[2], affine[3]
+    m4, m5, m6, m7 = affine[4], affine[5], affine[6], affine[7]
+    m8, m9, m10, m11 = affine[8], affine[9], affine[10], affine[11]
+    y0, y1, y2 = matrix[0], matrix[1], matrix[2]
+    u0, u1, u2 = matrix[3], matrix[4], matrix[5]
+    v0, v1, v2 = matrix[6], matrix[7], matrix[8]
+    span = width + 2
+    blocks = (width + phase_x + 1) >> 1
+    for k in range(rows):
+        out = y_dst[k * y_stride : k * y_stride + width]
+        row_a = a[k * width : (k + 1) * width]
+        row_b = b[k * width : (k + 1) * width]
+        row_c = c[k * width : (k + 1) * width]
+        # A block's upper row, or the only one of a block that hangs over, is kept for the lower.
+        lower = (k + phase_y) & 1
+        keep = lower * 2 * span
+        cb = line[keep : keep + span]
+        cr = line[keep + span : keep + 2 * span]
+        inner_b, inner_r = cb[phase_x : phase_x + width], cr[phase_x : phase_x + width]
+        for x in range(width):
+            s, t, u = row_a[x], row_b[x], row_c[x]
+            red = min(max(s * m0 + t * m1 + u * m2 + m3, low), high)
+            green = min(max(s * m4 + t * m5 + u * m6 + m7, low), high)
+            blue = min(max(s * m8 + t * m9 + u * m10 + m11, low), high)
+            v = red * y0 + green * y1 + blue * y2 + half_up
+            out[x] = np.uint8(np.int32(min(max(v, low), high)))
+            inner_b[x] = red * u0 + green * u1 + blue * u2
+            inner_r[x] = red * v0 + green * v1 + blue * v2
+        if half == 0:
+            out_b = u_dst[k * c_stride : k * c_stride + width]
+            out_r = v_dst[k * c_stride : k * c_stride + width]
+            for x in range(width):
+                v = cb[x] + middle
+                out_b[x] = np.uint8(np.int32(min(max(v, low), high)))
+                v = cr[x] + middle
+                out_r[x] = np.uint8(np.int32(min(max(v, low), high)))
+            continue
+        cb[0], cr[0] = cb[phase_x], cr[phase_x]
+        cb[phase_x + width], cr[phase_x + width] = cb[phase_x + width - 1], cr[phase_x + width - 1]
+        if lower == 0 and k + 1 < rows:
+            continue
+        far = 0 if lower == 1 and k > 0 else keep
+        far_b = line[far : far + span]
+        far_r = line[far + span : far + 2 * span]
+        i = (k + phase_y) >> 1
+        out_b = u_dst[i * c_stride : i * c_stride + blocks]
+        out_r = v_dst[i * c_stride : i * c_stride + blocks]
+        sum_b = line[4 * span : 5 * span]
+        sum_r = line[5 * span : 6 * span]
+        for x in range(2 * blocks):
+            sum_b[x] = cb[x] + far_b[x]
+            sum_r[x] = cr[x] + far_r[x]
+        for x in range(blocks):
+            v = (sum_b[2 * x] + sum_b[2 * x + 1]) * quarter + middle
+            out_b[x] = np.uint8(np.int32(min(max(v, low), high)))
+            v = (sum_r[2 * x] + sum_r[2 * x + 1]) * quarter + middle
+            out_r[x] = np.uint8(np.int32(min(max(v, low), high)))

@@ -19,6 +19,8 @@ from .planes import DOLBY_VISION_5, color_of, field_order_of, has_alpha
 
 #: A stamp before any: the first frame is the answer to it.
 _BEFORE_ALL = -(1 << 62)
+#: Containers whose first packet begins the timeline. A broadcast may be joined anywhere.
+_TIMED = frozenset({"avi", "flv", "matroska", "mov", "mp4", "webm"})
 
 
 def probe(
@@ -42,7 +44,7 @@ def probe(
     sar = Fraction(sar) if sar and sar > 0 else Fraction(1)
     facts = opened.facts
     orientation = facts.orientation
-    shown = display_size(coded, sar, orientation)
+    shown = display_size(coded, sar, orientation, facts.crop)
     start_pts = find_start(demuxer, parameters)
     time_base = demuxer.time_base
     duration = _duration(opened, demuxer, start_pts)
@@ -111,6 +113,8 @@ def find_start(demuxer: Demuxer, parameters: CodecParameters) -> int:
     scratch = RunStats()
     for batch in Batcher(demuxer).head(Target(pts=_BEFORE_ALL, requests=(0,))):
         for delivery in decoder.decode(batch, scratch, skip=False):
+            if scratch.decode_errors and _TIMED & set(demuxer.opened.format_name.split(",")):
+                break  # what comes first is destroyed; the times of what follows stay
             return delivery.pts
     return first.pts
 

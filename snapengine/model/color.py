@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 Range = Literal["limited", "full"]
-Matrix = Literal["bt601", "bt709", "bt2020", "smpte240m", "fcc", "ycgco", "ipt-c2", "rgb"]
+Matrix = Literal["bt601", "bt709", "bt2020", "smpte240m", "fcc", "ycgco", "ipt-c2", "ictcp", "rgb"]
 Subsampling = Literal["444", "422", "420", "440", "411", "410", "gray"]
 
 #: Luma coefficients (Kr, Kb) of each matrix; ITU-T H.273 table 4.
@@ -53,17 +53,21 @@ class ColorInfo:
         return self.transfer in ("smpte2084", "arib-std-b67")
 
     def resolved(self, width: int, height: int) -> ColorInfo:
-        """Fill range and matrix by the rule that players use for untagged video.
+        """Fill in what the file does not say, by the rule that players use for untagged video.
 
-        Limited range unless the file says full. Matrix by coded size: BT.709 when the frame is
-        at least 1280 wide or more than 576 high, else BT.601 (the rule of mpv and VLC).
+        Limited range unless the file says full; IPT-C2 is always full range (RGB samples too, but
+        only the pixel format tells them). Matrix by coded size: BT.709 when the frame is
+        at least 1280 wide or more than 576 high, else BT.601 (the rule of mpv and VLC); BT.2020
+        for PQ and HLG. Primaries: BT.2020 for PQ and HLG, else they stay unknown and are shown as
+        the screen has them, without conversion. Chroma location "left" (MPEG-2, H.264, HEVC).
         """
         matrix: Matrix = self.matrix or (
             "bt2020" if self.is_hdr else "bt709" if width >= 1280 or height > 576 else "bt601"
         )
         return replace(
             self,
-            range=self.range or "limited",
+            range=self.range or ("full" if matrix == "ipt-c2" else "limited"),
             matrix=matrix,
+            primaries=self.primaries or ("bt2020" if self.is_hdr else None),
             chroma_location=self.chroma_location or "left",
         )

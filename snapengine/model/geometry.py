@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from math import isfinite
 from numbers import Integral
 from typing import Final, Literal, NamedTuple, get_args
 
@@ -47,6 +48,20 @@ class Crop(NamedTuple):
     width: float
     height: float
 
+    def fitted(self, coded: Size) -> Crop:
+        """What of it lies within a frame of ``coded`` size.
+
+        All of the frame when that is less than one sample, or when a number is not finite: then it
+        was meant for another frame (a stream may change its size) or for none.
+        """
+        whole = Crop(0.0, 0.0, float(coded.width), float(coded.height))
+        if not all(map(isfinite, self)):
+            return whole
+        left, top = max(0.0, float(self.x)), max(0.0, float(self.y))
+        width = min(whole.width, float(self.x) + float(self.width)) - left
+        height = min(whole.height, float(self.y) + float(self.height)) - top
+        return Crop(left, top, width, height) if width >= 1 and height >= 1 else whole
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Orientation:
@@ -80,7 +95,10 @@ class View:
 
     Take ``crop`` (x, y, width, height in luma samples of the coded frame; may be fractional),
     scale it to ``scaled``, put it upright, and place its top left corner at (``x``, ``y``) of a
-    picture of ``size``; what it does not cover is background.
+    picture of ``size``; what it does not cover is background. So is what is seen through a frame
+    with transparency. ``window`` holds every sample that may be looked at: filters do not reach
+    beyond it, so that what is hidden around it leaves no rim. ``None``: all of the frame.
+    ``background`` is R, G, B in 0..255.
     """
 
     coded: Size
@@ -90,6 +108,8 @@ class View:
     size: Size
     x: int = 0
     y: int = 0
+    window: Crop | None = None
+    background: tuple[int, int, int] = (0, 0, 0)
 
     @property
     def upright(self) -> Size:
@@ -108,17 +128,22 @@ class View:
         return min(self.crop[2] / self.scaled.width, self.crop[3] / self.scaled.height)
 
 
-def display_size(coded: Size, sar: Fraction, orientation: Orientation) -> Size:
-    """Size as a player shows it: square pixels, upright.
+def display_size(
+    coded: Size, sar: Fraction, orientation: Orientation, crop: Crop | None = None
+) -> Size:
+    """Size as a player shows it: cropped, square pixels, upright.
 
     The larger of width and height is kept or grows, so that no line of the video is thrown away
-    (SAR >= 1 widens, SAR < 1 heightens).
+    (SAR >= 1 widens, SAR < 1 heightens). A fractional crop is rounded at the end.
     """
-    w, h = coded
+    wide, high = (Fraction(coded.width), Fraction(coded.height))
+    if crop is not None:
+        wide, high = map(Fraction, crop.fitted(coded)[2:])
     if sar > 1:
-        w = max(1, round(w * sar))
+        wide *= sar
     elif 0 < sar < 1:
-        h = max(1, round(h / sar))
+        high /= sar
+    w, h = max(1, round(wide)), max(1, round(high))
     return Size(h, w) if orientation.swaps_sides else Size(w, h)
 
 
@@ -151,6 +176,8 @@ def make_view(
     height: int | None = None,
     fit: Fit = "contain",
     align: int = 1,
+    crop: Crop | None = None,
+    background: tuple[int, int, int] = (0, 0, 0),
 ) -> View:
     """The view that shows a frame of ``coded`` size in ``width`` x ``height``.
 
@@ -158,8 +185,16 @@ def make_view(
     ``stretch`` distorts, ``contain`` shows all of the frame on a background, ``cover`` fills the
     box and crops what hangs over. With ``align`` 2 a picture that does not fill its box gets even
     size and place, so that it sits on the chroma grid of a 4:2:0 canvas.
+
+    ``crop`` is what of the frame is meant to be seen, before pixel shape and orientation. The part
+    of it outside of the frame does not count (:meth:`Crop.fitted`); who knows that a frame has
+    another size than the one the crop was meant for passes none.
     """
-    shown = display_size(coded, sar, orientation)
+    whole = Crop(0.0, 0.0, float(coded.width), float(coded.height))
+    part = whole if crop is None else crop.fitted(coded)
+    window = None if part == whole else part
+    left, top, full_w, full_h = part
+    shown = display_size(coded, sar, orientation, window)
     if width is None and height is None:
         size = shown
     elif height is None:
@@ -185,23 +220,25 @@ def make_view(
         crop_h = min(crop_h, float(size.height / scale))
 
     # Back from the upright display picture to coded samples: turn back, then undo pixel shape.
-    # The crop is centred, so turning and mirroring only swap its sides.
+    # What fit crops is centred, so turning and mirroring only swap its sides.
     if orientation.swaps_sides:
         crop_w, crop_h = crop_h, crop_w
         scaled = Size(inner.height, inner.width)
         shown = Size(shown.height, shown.width)
     else:
         scaled = inner
-    crop_w *= coded.width / shown.width
-    crop_h *= coded.height / shown.height
+    crop_w *= full_w / shown.width
+    crop_h *= full_h / shown.height
     return View(
         coded=coded,
-        crop=((coded.width - crop_w) / 2, (coded.height - crop_h) / 2, crop_w, crop_h),
+        crop=(left + (full_w - crop_w) / 2, top + (full_h - crop_h) / 2, crop_w, crop_h),
         scaled=scaled,
         orientation=orientation,
         size=size,
         x=(size.width - inner.width) // 2 // align * align,
         y=(size.height - inner.height) // 2 // align * align,
+        window=window,
+        background=background,
     )
 
 

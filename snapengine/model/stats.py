@@ -12,7 +12,8 @@ class RunStats:
 
     ``seeks``: demuxer seeks. ``seeks_skipped``: avoided because reading on was cheaper.
     ``packets_read``: video packets out of the demuxer. ``packets_sent``: given to a decoder.
-    ``packets_skipped``: of those sent, ones the decoder was told to pass over unless referenced.
+    ``packets_skipped``: those whose picture the decoder was told to pass over unless referenced, or
+    (AV1) never got because nothing wanted depends on it; the ones kept back whole are not sent.
     ``frames_decoded``: frames that came out of a decoder. ``frames_used``: those that became
     pictures. ``decode_errors``: packets the decoder refused. ``retries``: segments decoded again.
     ``bytes_read``: bytes out of the source. ``*_seconds``: thread time inside a stage, added over

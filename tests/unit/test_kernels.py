@@ -246,9 +246,9 @@ def test_rgb_full(seed: int, half: tuple[int, int]) -> None:
 
 
 def test_warm_covers_every_kernel() -> None:
-    assert warm() == len(_jit.REGISTRY) == 7
+    assert warm() == len(_jit.REGISTRY) >= 9
     assert all(k._run is not None for k in _jit.REGISTRY)
-    assert len({(k.__name__, k.signature) for k in _jit.REGISTRY}) == 7
+    assert len({(k.__name__, k.signature) for k in _jit.REGISTRY}) == len(_jit.REGISTRY)
 
 
 def _python(code: str, **environ: str) -> str:
