@@ -95,7 +95,7 @@ def _search(targets: list[Target], clock: StreamClock) -> Run:
 
 
 def _indexed(targets: list[Target], index: KeyframeIndex, clock: StreamClock) -> list[Run]:
-    groups: list[tuple[Keyframe, list[Target]]] = []
+    groups: dict[int, tuple[Keyframe, list[Target]]] = {}
     used: int | None = None  # pts of the last keyframe taken in place of the frame shown
     for target in targets:
         floor = index.floor(target.pts)
@@ -122,18 +122,15 @@ def _indexed(targets: list[Target], index: KeyframeIndex, clock: StreamClock) ->
             _append(groups, nearest, replace(target, key=nearest.pts, shown=shown))
         else:
             _append(groups, floor, replace(target, kind="exact"))
-    groups.sort(key=lambda g: g[0].stamp)
-    return [_run(key, members, index, clock) for key, members in groups]
+    return [_run(*groups[stamp], index, clock) for stamp in sorted(groups)]
 
 
-def _append(groups: list[tuple[Keyframe, list[Target]]], key: Keyframe, target: Target) -> None:
+def _append(
+    groups: dict[int, tuple[Keyframe, list[Target]]], key: Keyframe, target: Target
+) -> None:
     # Targets are sorted, but one that takes the keyframe behind it may precede one that decodes on
-    # from the keyframe before: look at the last two groups.
-    for known, members in reversed(groups[-2:]):
-        if known.stamp == key.stamp:
-            members.append(target)
-            return
-    groups.append((key, [target]))
+    # from the keyframe before.
+    groups.setdefault(key.stamp, (key, []))[1].append(target)
 
 
 def _run(key: Keyframe, targets: list[Target], index: KeyframeIndex, clock: StreamClock) -> Run:
