@@ -282,9 +282,11 @@ class Pipeline:
             left: list[Target] = []
             for batch in self._batcher.earlier(targets, attempt):
                 stats.retries += 1
+                # Nothing lies further back than the start: then this attempt is the last.
+                last = attempt >= _ACCEPT_DOUBTFUL or self._batcher.exhausted
                 answered: set[tuple[int, ...]] = set()
                 for delivery in self._decode_all(batch, stats):
-                    if not (delivery.exact or (self._neighbours and attempt >= _ACCEPT_DOUBTFUL)):
+                    if not (delivery.exact or (self._neighbours and last)):
                         continue
                     answered |= {t.requests for t in delivery.targets}
                     if delivery.exact or not self._is_far(delivery):

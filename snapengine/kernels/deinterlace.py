@@ -19,6 +19,8 @@ _REST = (*(INT,) * 8, U8, I16, _I32)
 
 #: Columns by which the ends of a line are continued in scratch.
 MARGIN = 8
+#: Scratch for the slants of one tile.
+SLANTS = 204
 #: Columns and lines of a tile.
 TILE_WIDTH, TILE_HEIGHT = 32, 16
 
@@ -48,7 +50,7 @@ def _fields(
     Shapes: ``src`` at least 4 rows of ``width``, ``src_stride`` apart; ``dst`` packed; ``tiles``
     packed, of 32 columns and 16 lines, rounded up. Every second line from ``other`` (0 or 1) on
     belongs to the second field; every fourth is looked at to count. Scratch: ``small``
-    [9 * (width + 16)], ``wide`` [4 * (width + 16)].
+    [9 * (width + 16) + 204], ``wide`` [4 * (width + 16)].
     Units: samples as stored; shifted right by ``down`` they have 8 bits, and so they are judged.
     ``detail`` in quarters; ``bar`` in 1/27 of the step between two fields in such codes.
     Ownership: writes ``dst`` or ``tiles``, and scratch. Threads: any; scratch belongs to one call.
@@ -57,6 +59,7 @@ def _fields(
     zero, weight, level = np.int16(0), np.int16(detail), np.int16(bar)
     across = (width + 31) >> 5
     score, share = small[7 * span : 8 * span], small[8 * span : 9 * span]
+    slants = small[9 * span : 9 * span + 204]
     for y in range(height):
         flags = tiles[(y >> 4) * across : ((y >> 4) + 1) * across]
         if draw == 1:
@@ -136,40 +139,51 @@ def _fields(
             n = min(32, width - first)
             at = edge + first
             part = score[first : first + n]
+            most = zero
+            for x in range(n):
+                most = max(most, part[x])
+            if most == zero:
+                continue
             old, new = row[first : first + n], out[first : first + n]
-            # How unlike both lines are, straight and in four slants, for each column.
+            # Five slants: how unlike both lines are over three columns, and which is best. Short
+            # loops over few arrays: of longer ones the compiler makes no vectors.
             u, v = l2[at - 3 : at + n + 3], l4[at - 3 : at + n + 3]
-            d0, d1, d2 = share[: n + 2], l0[: n + 2], l1[: n + 2]
-            d3, d4 = l5[: n + 2], l6[: n + 2]
-            for x in range(n + 2):
-                d0[x] = np.int16(max(u[x + 2], v[x + 2]) - min(u[x + 2], v[x + 2]))
-                d1[x] = np.int16(max(u[x + 1], v[x + 3]) - min(u[x + 1], v[x + 3]))
-                d2[x] = np.int16(max(u[x], v[x + 4]) - min(u[x], v[x + 4]))
-                d3[x] = np.int16(max(u[x + 3], v[x + 1]) - min(u[x + 3], v[x + 1]))
-                d4[x] = np.int16(max(u[x + 4], v[x]) - min(u[x + 4], v[x]))
+            for k in range(5):
+                d = slants[k * 34 : k * 34 + n + 2]
+                p16, q16 = u[k : k + n + 2], v[4 - k : 6 - k + n]
+                for x in range(n + 2):
+                    d[x] = np.int16(max(p16[x], q16[x]) - min(p16[x], q16[x]))
+                for x in range(n):
+                    d[x] = np.int16(np.int16(d[x] + d[x + 1]) + d[x + 2])
+            d0, d1, d2 = slants[:n], slants[34 : 34 + n], slants[68 : 68 + n]
+            d3, d4 = slants[102 : 102 + n], slants[136 : 136 + n]
+            ways = slants[170 : 170 + n]
+            for x in range(n):
+                best = np.int16(d2[x] - 1)
+                side = d1[x]
+                far = d0[x]
+                way = np.int16(0) if far < side else np.int16(1)
+                way = way if side < best else np.int16(2)
+                best = min(far, side) if side < best else best
+                side = d3[x]
+                far = d4[x]
+                other_way = np.int16(4) if far < side else np.int16(3)
+                ways[x] = other_way if side < best else way
             u0, u1 = w0[at : at + n], w1[at - 2 : at + n + 2]
             v0, v1 = w3[at : at + n], w2[at - 2 : at + n + 2]
             for x in range(n):
                 over, under = u1[x + 2], v1[x + 2]
-                value = np.int32(np.int32(9 * (over + under)) - np.int32(u0[x] + v0[x]) + 8) >> 4
-                value = np.int32(min(max(value, min(over, under)), max(over, under)))
-                best = np.int32(d0[x] + d0[x + 1] + d0[x + 2] - 1)
-                near = np.int32(d1[x] + d1[x + 1] + d1[x + 2])
-                far = np.int32(d2[x] + d2[x + 1] + d2[x + 2])
-                side = np.int32(np.int32(u1[x + 1] + v1[x + 3] + 1) >> 1)
-                more = np.int32(np.int32(u1[x] + v1[x + 4] + 1) >> 1)
-                side = more if far < near else side
-                far = min(far, near)
-                value = side if near < best else value
-                best = far if near < best else best
-                near = np.int32(d3[x] + d3[x + 1] + d3[x + 2])
-                far = np.int32(d4[x] + d4[x + 1] + d4[x + 2])
-                side = np.int32(np.int32(u1[x + 3] + v1[x + 1] + 1) >> 1)
-                more = np.int32(np.int32(u1[x + 4] + v1[x] + 1) >> 1)
-                side = more if far < near else side
-                value = side if near < best else value
+                value = np.int32(np.int32(9 * np.int32(over + under)) - np.int32(u0[x] + v0[x]))
+                value = np.int32(np.int32(value + 8) >> 4)
+                value = min(max(value, min(over, under)), max(over, under))
+                go = ways[x]
+                value = np.int32(np.int32(u1[x] + v1[x + 4] + 1) >> 1) if go == 0 else value
+                value = np.int32(np.int32(u1[x + 1] + v1[x + 3] + 1) >> 1) if go == 1 else value
+                value = np.int32(np.int32(u1[x + 3] + v1[x + 1] + 1) >> 1) if go == 3 else value
+                value = np.int32(np.int32(u1[x + 4] + v1[x] + 1) >> 1) if go == 4 else value
                 was = np.int32(old[x])
-                new[x] = was + np.int32(np.int32(np.int32(value - was) * part[x] + 32) >> 6)
+                mixed = np.int32(np.int32(value - was) * np.int32(part[x]))
+                new[x] = np.int32(was + np.int32(np.int32(mixed + 32) >> 6))
 
 
 fields_u8 = kernel(U8, U8_IN, *_REST)(_fields)

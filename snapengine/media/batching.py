@@ -15,6 +15,7 @@ from ..model.media import Keyframe
 from ..model.plan import Run, Target
 from .demuxer import STEP_BACK_SECONDS, Demuxer, VideoPacket
 from .selection import Action, Selector
+from .surroundings import Neighbour, Surroundings
 
 #: Packets with what to do with each, in decode order.
 Pairs = Iterator[tuple[VideoPacket, Action]]
@@ -60,74 +61,6 @@ class Batch:
             yield from self.rest
 
 
-@dataclass(slots=True)
-class _Neighbour:
-    """A keyframe that was read, the packet after it (in field-coded video its second field), and
-    the smallest pts above its own among the packets behind it: until then it is shown."""
-
-    packet: VideoPacket
-    pts: int
-    companion: VideoPacket | None = None
-    following: int | None = None
-
-    def see(self, packet: VideoPacket) -> None:
-        if self.companion is None:
-            self.companion = packet
-        if packet.pts is not None and packet.pts > self.pts and not packet.is_discard:
-            self.following = min(packet.pts, self.following or packet.pts)
-
-    def shown_at(self, pts: int) -> bool:
-        return self.pts <= pts and (self.following is None or pts < self.following)
-
-
-@dataclass(slots=True)
-class _Surroundings:
-    """The keyframes around a place in the stream, as reading found them.
-
-    ``clock`` is the decode time up to which packets have been seen.
-    """
-
-    before: _Neighbour | None = None
-    after: _Neighbour | None = None
-    clock: int | None = None
-    ended: bool = False
-
-    def forget(self) -> None:
-        self.before = self.after = self.clock = None
-        self.ended = False
-
-    def add(self, packet: VideoPacket) -> None:
-        for neighbour in (self.before, self.after):
-            if neighbour is not None:
-                neighbour.see(packet)
-        if packet.is_keyframe and packet.pts is not None and not packet.is_discard:
-            found = _Neighbour(packet, packet.pts)
-            if self.before is None:
-                self.before = found
-            else:
-                if self.after is not None:
-                    self.before = self.after
-                self.after = found
-        stamp = packet.dts if packet.dts is not None else packet.pts
-        if stamp is not None:
-            self.clock = stamp
-
-    def covers(self, pts: Fraction) -> bool:
-        """Whether nothing that could still be read is nearer to ``pts``."""
-        if self.ended:
-            return True
-        if self.before is None or self.before.pts > pts:
-            return False
-        if self.after is not None:
-            return pts <= self.after.pts and self.after.companion is not None
-        return self.clock is not None and self.clock - pts > pts - self.before.pts
-
-    def nearest(self, pts: Fraction) -> _Neighbour | None:
-        """The nearer keyframe; of two equally near the earlier, as an index would find it."""
-        sides = [side for side in (self.before, self.after) if side is not None]
-        return min(sides, key=lambda side: abs(side.pts - pts), default=None)
-
-
 def _keyframe_target(pts: int) -> Target:
     return Target(pts=pts, instant=Fraction(pts), requests=(), kind="keyframe", key=pts, shown=True)
 
@@ -163,7 +96,7 @@ class Batcher:
                 yield from self._search(list(run.targets))
                 continue
             self._demuxer.go_to(run.keyframe)
-            if not self._lands_on_keyframe():
+            if not self._lands_on(run.keyframe, exactly=run.kind == "keyframe"):
                 # The index lied. Everything that is left finds its own way.
                 self._demuxer.index.distrust()
                 left = [target for rest in runs[number:] for target in rest.targets]
@@ -174,8 +107,8 @@ class Batcher:
             else:
                 yield from self._exact(list(run.targets))
 
-    def _lands_on_keyframe(self) -> bool:
-        """Whether the packet that follows a seek by index starts a GOP; puts it back.
+    def _lands_on(self, key: Keyframe, *, exactly: bool) -> bool:
+        """Whether the packet that follows a seek by index starts a GOP, or is ``key`` itself.
 
         Matroska cues may point anywhere. An MP4 that was read on a little does not count, nor does
         the end of a file that was cut off: the index is right there, the data is missing.
@@ -186,7 +119,7 @@ class Batcher:
         if packet is None:
             return True
         self._demuxer.put_back([packet])
-        return packet.is_keyframe
+        return packet.is_keyframe and (not exactly or packet.pts == key.pts)
 
     def earlier(self, targets: list[Target], attempt: int) -> Iterator[Batch]:
         """Batches for the same targets from further back, doubling with ``attempt`` 1, 2, ..."""
@@ -300,8 +233,8 @@ class Batcher:
         One pass for the keyframes that are near enough, then one for what must be decoded.
         """
         exact = [t for t in targets if t.kind == "exact"]
-        around = _Surroundings()
-        chosen: _Neighbour | None = None
+        around = Surroundings()
+        chosen: Neighbour | None = None
         sharing: list[Target] = []
         for target in targets:
             if target.kind == "exact":
@@ -327,21 +260,24 @@ class Batcher:
         if exact:
             yield from self._search_exact(sorted(exact, key=lambda t: t.instant))
 
-    def _neighbour_batch(self, found: _Neighbour, targets: list[Target]) -> Batch:
+    def _neighbour_batch(self, found: Neighbour, targets: list[Target]) -> Batch:
         companion = found.companion if self._demuxer.field_pairs else None
         return _lone_keyframe(found.packet, companion, targets)
 
-    def _look_around(self, pts: Fraction, around: _Surroundings) -> None:
+    def _look_around(self, pts: Fraction, around: Surroundings) -> None:
         """Read until the keyframes on both sides of ``pts`` are known, as far as they matter."""
         if around.covers(pts):
             return
-        at, start = around.clock, around.before
-        known = start is not None and start.pts <= pts
-        if known and at is not None and pts - at <= self._demuxer.ticks(_READ_ON_SECONDS):
+        at = around.clock
+        if (
+            around.before(pts) is not None
+            and at is not None
+            and pts - at <= self._demuxer.ticks(_READ_ON_SECONDS)
+        ):
             self._demuxer.stats.seeks_skipped += 1
         else:
             around.forget()
-            self._demuxer.seek_before(int(pts))
+            self._demuxer.seek_before(int(pts), shown=True)
         while not around.covers(pts):
             packet = self._demuxer.next()
             if packet is None:
@@ -377,9 +313,7 @@ class Batcher:
         )
         remaining = targets
         started = self._demuxer.at_start
-        batch = Batch(
-            targets=remaining, from_start=started, head=started, reliable=self._reliable
-        )
+        batch = Batch(targets=remaining, from_start=started, head=started, reliable=self._reliable)
         while not selector.done:
             packet = self._demuxer.next()
             if packet is None:

@@ -6,59 +6,31 @@ work on one opened file. Which frame answers which target is decided by the fram
 
 from __future__ import annotations
 
-import heapq
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from typing import cast
 
 import av
 import av.error
 from av.codec.context import CodecContext, ThreadType
 from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
-from av.video.frame import VideoFrame
 
 from ..errors import InvariantBroken, UnsupportedCodec
-from ..model.plan import Target
 from ..model.stats import RunStats
 from .batching import Batch
 from .bitstream import READERS
 from .demuxer import VideoPacket
 from .parameters import CodecParameters, is_encrypted
+from .picker import Delivery, Picker
 from .selection import Action
+
+__all__ = ["SKIPPABLE", "Decoder", "Delivery"]
 
 #: Codecs whose "non-reference" marking is a promise of the bitstream that libavcodec goes by: a
 #: picture with nal_ref_idc 0 (H.264, 7.4.1) or a B picture (MPEG-1/2) is never predicted from, so
 #: passing over it changes no other picture. For others :mod:`.bitstream` looks at each packet.
 SKIPPABLE = frozenset({"h264", "mpeg2video", "mpeg1video"})
-
-
-@dataclass(slots=True)
-class Delivery:
-    """One frame and the targets it answers.
-
-    ``exact``: proved to be the frame that was asked for: the one shown at the target, or the
-    keyframe where that was wanted. ``corrupt``: parts of it, or of what it was predicted from, had
-    to be made up.
-    """
-
-    frame: VideoFrame
-    pts: int
-    targets: list[Target]
-    exact: bool
-    corrupt: bool = False
-
-    @property
-    def is_sound(self) -> bool:
-        """Whether it is the frame that was meant, and whole."""
-        return self.exact and not self.corrupt
-
-    def answers(self, target: Target) -> bool:
-        """Whether this is certainly the frame a player shows at the target's instant."""
-        if target.key is None:
-            return self.exact
-        shown = target.pts == self.pts if target.shown is None else target.shown
-        return self.exact and shown
 
 
 class Decoder:
@@ -75,6 +47,8 @@ class Decoder:
         may_skip = self._reader is not None or parameters.codec in SKIPPABLE
         self._may_skip = may_skip and parameters.field_order <= 1
         self._skipping = False
+        #: whether packets brought parameter sets that replace those of the header
+        self._redefined = False
         self._context = self._open()
 
     def _open(self) -> VideoCodecContext:
@@ -119,6 +93,14 @@ class Decoder:
             ) from exc
         return context
 
+    def _follow_headers(self, packet: VideoPacket, *, first: bool) -> None:
+        """A batch whose packets bring no parameter sets goes by those of the header."""
+        if packet.is_keyframe and packet.has_sidedata("new_extradata"):
+            self._redefined = True
+        elif first and self._redefined:
+            self._context = self._open()
+            self._redefined = False
+
     def _reset(self) -> None:
         # avcodec_flush_buffers forgets the reorder depth that was told or learned (H.264 without
         # bitstream restriction): pictures would be output too early and late ones dropped.
@@ -143,14 +125,14 @@ class Decoder:
             return packet, skip
         if packet.is_keyframe and packet.has_sidedata("new_extradata"):
             self._may_skip = False  # parameter sets that the reader does not get
-        needed = reader.needed(memoryview(packet))
-        skip &= needed < packet.size and self._may_skip and not packet.is_corrupt
+        needed = reader.part(memoryview(packet))
+        skip &= len(needed) < packet.size and self._may_skip and not packet.is_corrupt
         self._pass_over(skip and not reader.withholds)
         if not skip or not reader.withholds:
             return packet, skip
         if not needed:
             return None, True
-        part: VideoPacket = Packet(bytes(memoryview(packet)[:needed]))
+        part = cast("VideoPacket", Packet(bytes(needed)))
         part.pts, part.dts, part.time_base = packet.pts, packet.dts, packet.time_base
         return part, True
 
@@ -175,13 +157,19 @@ class Decoder:
             # those that come too late for it; one that has learned would show them.
             self._context = self._open()
         depth = self._context.reorder_depth
-        picker = _Picker(
+        picker = Picker(
             batch.targets,
             proved_only=skip,
+            reliable=batch.reliable,
             from_start=batch.from_start,
             key_only=batch.key_only,
             rebuilds_pts=self.parameters.rebuilds_pts,
+            delay=depth,
         )
+        if self._reader is not None:
+            # What is streamed cannot be known in advance.
+            known = batch.items if skip and batch.rest is None else []
+            self._reader.look_ahead([(memoryview(p), a is not Action.SKIP) for p, a in known])
         errors = 0
         drained = False
         try:
@@ -190,8 +178,10 @@ class Decoder:
                     return
                 if action is Action.WANT and packet.pts is not None:
                     picker.wanted.append(packet.pts)
-                picker.sent(packet)
-                errors += packet.is_corrupt or (self.parameters.encrypted and is_encrypted(packet))
+                damaged = packet.is_corrupt or (self.parameters.encrypted and is_encrypted(packet))
+                errors += damaged
+                picker.sent(packet, damaged=damaged)
+                self._follow_headers(packet, first=picker.packets == 1)
                 part, relieved = self._relieve(packet, skip and action is Action.SKIP)
                 stats.packets_skipped += relieved
                 if part is None:
@@ -204,14 +194,13 @@ class Decoder:
                     frames = []
                     errors += 1
                     stats.decode_errors += 1
-                    # Perhaps the stream lies about what it refers to.
-                    self._may_skip &= self._reader is None
                 except av.error.FFmpegError as exc:
                     raise UnsupportedCodec(
                         f"{self.parameters.decoder}: {exc}", stage="decode"
                     ) from exc
                 finally:
                     stats.decode_seconds += time.perf_counter() - began
+                picker.disordered |= self._context.reorder_depth > depth and not batch.head
                 for frame in frames:
                     stats.frames_decoded += 1
                     yield from picker.take(frame, errors)
@@ -226,6 +215,7 @@ class Decoder:
                 errors += 1
                 stats.decode_errors += 1
             drained = True
+            picker.disordered |= self._context.reorder_depth > depth and not batch.head
             stats.decode_seconds += time.perf_counter() - began
             for frame in frames:
                 stats.frames_decoded += 1
@@ -239,139 +229,3 @@ class Decoder:
                 except av.error.FFmpegError:
                     stats.decode_errors += 1
             self._reset()
-
-
-class _Picker:
-    """Matches frames, which come in order of presentation, with targets.
-
-    A frame answers every target from its own pts up to the next relevant frame's. With
-    ``proved_only`` only frames of wanted packets are relevant (others may be missing around them).
-    """
-
-    def __init__(
-        self,
-        targets: list[Target],
-        *,
-        proved_only: bool,
-        from_start: bool,
-        key_only: bool,
-        rebuilds_pts: bool,
-    ) -> None:
-        self._open = list(targets)
-        self._key_only = key_only
-        self._proved_only = proved_only
-        self._from_start = from_start
-        self._held: tuple[VideoFrame, int, bool] | None = None
-        self._tainted = False  # a damaged frame was seen since the last sound keyframe
-        self._errors = 0
-        self._seen: set[int] = set()
-        #: pts of the keyframes sent, and whether the first of them came out late
-        self._keys: list[int] = []
-        self._gradual: bool | None = None
-        #: stamps of decode order not yet given to a frame, when there are no others
-        self._stamps: list[int] | None = [] if rebuilds_pts else None
-        #: pts of packets whose frames were asked for, as far as they have been sent
-        self.wanted: list[int] = []
-
-    @property
-    def satisfied(self) -> bool:
-        return not self._open
-
-    def sent(self, packet: VideoPacket) -> None:
-        """A packet was given to the decoder."""
-        if self._stamps is not None and packet.dts is not None:
-            heapq.heappush(self._stamps, packet.dts)
-        if packet.is_keyframe and packet.pts is not None and not packet.is_discard:
-            self._keys.append(packet.pts)
-
-    def _recovering(self, pts: int) -> bool:
-        """Whether a frame comes too soon after a start that was no clean one.
-
-        When the keyframe itself did not come out it is a recovery point (H.264 and HEVC intra
-        refresh): the picture is rebuilt little by little. Encoders announce that span too short;
-        from the next such point on it is certainly whole.
-        """
-        if self._from_start or not self._keys:
-            return False
-        if self._gradual is None:
-            self._gradual = pts > self._keys[0]
-        return self._gradual and (len(self._keys) < 2 or pts < self._keys[1])
-
-    def take(self, frame: VideoFrame, errors: int) -> Iterator[Delivery]:
-        pts = frame.pts if frame.pts is not None else frame.dts
-        if self._stamps:
-            # Reordering permutes frames, never instants: the k-th frame shown has the k-th stamp.
-            pts = heapq.heappop(self._stamps)
-        if pts is None:
-            return
-        if self._recovering(pts):
-            return
-        corrupt = self._is_tainted(frame, errors)
-        if self._key_only:
-            # One keyframe was sent and whatever comes of it is the answer to all.
-            mine, self._open = self._open, []
-            if mine:
-                yield Delivery(frame, pts, mine, errors == 0, corrupt)
-            return
-        if self._proved_only and pts not in self.wanted:
-            return
-        if self._held is None:
-            if self._from_start and not self._proved_only:
-                # Before the first frame the first frame is shown.
-                early = [t for t in self._open if t.wanted < pts]
-                if early:
-                    self._open = self._open[len(early) :]
-                    yield Delivery(frame, pts, early, True, corrupt)
-        elif pts > self._held[1]:
-            yield from self._answer(pts, errors)
-        else:
-            return  # a decoder that goes back in time: a leftover of broken stamps
-        self._held = frame, pts, corrupt
-        self._seen.add(pts)
-
-    def _is_tainted(self, frame: VideoFrame, errors: int) -> bool:
-        """Whether a frame is damaged, or was predicted from one that is.
-
-        What a decoder makes up depends on the pictures it saw before. So a damaged frame is never
-        taken as proved where pictures were passed over: it is decoded again with all of them.
-        """
-        if frame.is_corrupt or errors > self._errors:
-            self._tainted = True
-        elif frame.key_frame:
-            self._tainted = False
-        self._errors = errors
-        return self._tainted
-
-    def _answer(self, before: int | None, errors: int) -> Iterator[Delivery]:
-        """Deliver the held frame to the open targets in [its pts, ``before``)."""
-        assert self._held is not None
-        frame, pts, corrupt = self._held
-        mine: list[Target] = []
-        rest: list[Target] = []
-        for target in self._open:
-            if before is not None and target.wanted >= before:
-                rest.append(target)
-            elif target.wanted >= pts:
-                mine.append(target)
-            # else: earlier than anything decoded; left to the caller
-        self._open = rest
-        if not mine:
-            return
-        lost = [w for w in self.wanted if w > pts and w not in self._seen]
-        proved = [t for t in mine if not any(w <= t.wanted for w in lost)]
-        doubtful = [t for t in mine if t not in proved]
-        if proved and not (corrupt and self._proved_only):
-            yield Delivery(frame, pts, proved, True, corrupt)
-        if doubtful and not self._proved_only:
-            # The wanted packet gave no frame: it was hidden (VP8 golden frames) or half of one
-            # (fields), and then this is what a player shows - unless something was damaged.
-            yield Delivery(frame, pts, doubtful, errors == 0, corrupt)
-
-    def end(self, errors: int, truncated: bool) -> Iterator[Delivery]:
-        """No more frames: the last one is shown until the end, if this is the end."""
-        if self._held is not None:
-            for delivery in self._answer(None, errors):
-                pts = delivery.pts
-                if truncated and any(t.wanted > pts for t in delivery.targets):
-                    delivery.exact = False
-                yield delivery

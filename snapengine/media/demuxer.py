@@ -9,11 +9,10 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import av.error
-from av.packet import Packet
+from av.packet import Packet, PacketSideData
 
 from ..errors import LimitExceeded, SeekFailed
 from ..model.limits import Limits
@@ -24,6 +23,7 @@ from .guard import ReadGuard
 from .index import ContainerIndex
 from .native_errors import translating
 from .opener import OpenedContainer, open_container
+from .stamps import Stamper
 
 if TYPE_CHECKING:
     from av.video.stream import VideoStream
@@ -62,19 +62,28 @@ class Demuxer:
         #: AVFieldOrder: 0 unknown, 1 progressive, above: interlaced. Two packets may be one frame.
         self.field_pairs = self.stream.codec_context.field_order > 1
         self._container = opened.container
-        #: AVI stamps only the order of decoding, elementary streams nothing; then pts is dts, and
-        #: the decoder gives the k-th frame shown the k-th stamp
-        self.rebuilds_pts = opened.rebuilds_pts
-        self._ordinal = 0
-        self._stampless: bool | None = None
+        self._stamper = Stamper(self.stream, rebuilds_pts=opened.rebuilds_pts)
+        track = opened.iso_track
+        self._several_entries = track is not None and track.descriptions > 1
+        #: parameter sets of the sample entry in force, if they are not those of the header
+        self._extradata: PacketSideData | None = None
         self._limits = limits
         self._guard = guard
         self._packets: Iterator[VideoPacket] | None = None
         self._ahead: deque[VideoPacket] = deque()
         #: whether the first packet of the stream comes next
-        self.at_start = True
+        # In raw MPEG-1 libavformat stamps the first picture differently before and after a seek.
+        self.at_start = opened.format_name != "mpegvideo"
         self._clock: int | None = None  # dts of the last packet taken, None after a seek
+        #: pts of the first keyframe of the stream, once it was read on the way from the start
+        self.first_key: int | None = None
+        self._since_start = True
         self._ended = False
+
+    @property
+    def rebuilds_pts(self) -> bool:
+        """Whether packets are stamped in decode order only: AVI, elementary streams."""
+        return self._stamper.rebuilds_pts
 
     def begin(self, stats: RunStats, bytes_before: int) -> None:
         """Start counting for a new call."""
@@ -93,6 +102,7 @@ class Demuxer:
 
     def next(self) -> VideoPacket | None:
         """The next video packet, ``None`` at the end."""
+        self._since_start |= self.at_start
         self.at_start = False
         if self._ahead:
             packet = self._ahead.popleft()
@@ -109,25 +119,27 @@ class Demuxer:
                 self._ended = True  # PyAV ends with one empty packet per stream
                 return None
             self.stats.packets_read += 1
-            self._stamp(packet)
+            self._stamper.stamp(packet, self._clock)
+            if self._several_entries:
+                self._describe(packet)
             self._check()
+            if packet.is_keyframe and self._since_start:
+                self._since_start = False
+                self.first_key = packet.pts
         if packet.dts is not None:
             self._clock = packet.dts
         return packet
 
-    def _stamp(self, packet: VideoPacket) -> None:
-        """Give a packet of an unstamped stream its place in the order of decoding."""
-        if self._stampless is None:
-            self._stampless = packet.dts is None and packet.pts is None
-            self.rebuilds_pts |= self._stampless
-        if self._stampless:
-            rate = self.stream.guessed_rate or Fraction(25)
-            length = packet.duration or max(1, int(1 / Fraction(rate) / self.time_base))
-            packet.dts = self._ordinal * length
-            packet.duration = length
-            self._ordinal += 1
-        if self.rebuilds_pts:
-            packet.pts = packet.dts
+    def _describe(self, packet: VideoPacket) -> None:
+        """Let every keyframe carry its parameter sets (``AV_PKT_DATA_NEW_EXTRADATA``).
+
+        libavformat sends them along when it comes to another sample entry (``stsd``), not when it
+        is moved to its middle a second time; decoders start at any keyframe.
+        """
+        if packet.has_sidedata("new_extradata"):
+            self._extradata = packet.get_sidedata("new_extradata")
+        elif packet.is_keyframe and self._extradata is not None:
+            packet.set_sidedata(self._extradata)
 
     def _check(self) -> None:
         allowed = self._limits.max_packets
@@ -150,14 +162,14 @@ class Demuxer:
         self._packets = None
         self._clock = None
         self._ended = False
-        self.at_start = False
+        self.at_start = self._since_start = False
         self.stats.seeks += 1
         began = time.perf_counter()
         try:
-            if self._stampless:
+            if self._stamper.stampless:
                 # Only the beginning can be found again without reading everything before it.
                 self._container.seek(0, stream=self.stream, unsupported_byte_offset=True)
-                self._ordinal = 0
+                self._stamper.restart()
                 self.at_start = True
             else:
                 self._container.seek(stamp, stream=self.stream, backward=True)
@@ -214,9 +226,33 @@ class Demuxer:
                 break
             if len(taken) >= 64:
                 break
+        if self._stamps_are_sparse(found):
+            return self.peek_first()
         self.put_back(taken)
         self.at_start = True
         return found
+
+    def _stamps_are_sparse(self, first: VideoPacket | None) -> bool:
+        """Whether packets behind the first lack stamps, and not because they are second fields.
+
+        A program stream stamps a block of bytes, which may hold several pictures; libavformat fills
+        in what is missing for MPEG-1/2 only. From then on they are counted in decode order.
+        """
+        if (
+            self._stamper.sparse is not None
+            or self.opened.format_name != "mpeg"
+            or self.field_pairs
+        ):
+            return False
+        if first is None or first.pts is None or first.dts is None:
+            return False
+        some = [packet for _ in range(16) if (packet := self.next()) is not None]
+        if any(packet.pts is None and packet.dts is None for packet in some):
+            self._stamper.count_from(first.pts - first.dts)
+            return True
+        self.at_start = False
+        self.rewind()
+        return False
 
     def last_stamp(self) -> tuple[int, int] | None:
         """(pts, duration) of the last frame in presentation order, by looking at the tail."""
@@ -277,8 +313,11 @@ class Demuxer:
                 return
         self.seek(key.pts)
 
-    def seek_before(self, pts: int) -> None:
-        """Seek so that a keyframe at or before ``pts`` comes; steps back until one does."""
+    def seek_before(self, pts: int, *, shown: bool = False) -> None:
+        """Seek so that a keyframe at or before ``pts`` comes; steps back until one does.
+
+        ``shown``: one that is shown, not one that an edit list keeps for decoding only.
+        """
         step = 0.0
         start = self.stream.start_time
         while True:
@@ -299,7 +338,8 @@ class Demuxer:
                         break
                     continue
                 taken.append(packet)
-                found = packet.pts is not None and packet.pts <= pts
+                usable = not (shown and packet.is_discard)
+                found = packet.pts is not None and packet.pts <= pts and usable
                 break
             if found:
                 self.put_back(taken)

@@ -1,7 +1,7 @@
 """The first elements of a Matroska or WebM file (RFC 8794, RFC 9559), and whether it has cues.
 
-libavformat does not tell the latter: without cues its index holds the keyframes that happened to be read so
-far, which looks the same.
+libavformat does not tell the latter: without cues its index holds the keyframes that happened to be
+read so far, which looks the same.
 """
 
 from __future__ import annotations

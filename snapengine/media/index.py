@@ -79,8 +79,13 @@ class ContainerIndex:
         if not self._full or track is None:
             return
         offsets = track.composition_offsets(self._opened.source)
-        # An edit list that removes or repeats samples makes entry numbers differ from the track's.
-        if offsets is not None and offsets.ends[-1:].tolist() == [len(self._entries)]:
+        if offsets is None:
+            return
+        if offsets.ends[-1:].tolist() != [len(self._entries)]:
+            # An edit list removes or repeats samples: entry numbers are not those of the track,
+            # so nobody knows when the keyframes are shown until they are read.
+            self._full = False
+        else:
             dts = self.first_stamps[0] if self.first_stamps else self._entries[0].timestamp
             number = self._entries.search_timestamp(dts, backward=True, any_frame=True)
             self._offset -= offsets[max(0, number)]

@@ -36,14 +36,16 @@ class _Box:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoTrack:
-    """A video track: what its header says of its pictures, where its composition offsets lie (``ctts``), and how
-    many stretches of it an edit list plays. ``plays_whole``: that list only shifts the track, from
-    its first picture to its end, as nearly every muxer writes it for files with B-frames."""
+    """A video track: what its header says of its pictures, where its composition offsets lie
+    (``ctts``), and how many stretches of it an edit list plays. ``plays_whole``: that list only
+    shifts the track, from its first picture to its end, as nearly every muxer writes it for files
+    with B-frames. ``descriptions``: sample entries; samples may change from one to the other."""
 
     facts: TrackFacts
     ctts: tuple[int, int] | None
     edits: int
     plays_whole: bool
+    descriptions: int = 1
 
     def composition_offsets(self, source: Source) -> CompositionOffsets | None:
         """pts - dts of every sample, run-length coded; ``None`` when all are shown as decoded."""
@@ -181,6 +183,7 @@ def _read_moov(source: Source, moov: _Box) -> IsoHeader:
                         ctts=(ctts.body, ctts.end) if ctts else None,
                         edits=1 if edits is None else sum(media >= 0 for _, media in edits),
                         plays_whole=_plays_whole(source, box, edits, ctts, timescale),
+                        descriptions=_descriptions(source, box),
                     )
                 )
             elif kind:
@@ -200,6 +203,14 @@ def _facts(source: Source, track: _Box) -> TrackFacts:
     if stsd is None:
         return NO_FACTS
     return parse_sample_entries(source.read_at(stsd.body, min(stsd.end - stsd.body, _MAX_STSD)))
+
+
+def _descriptions(source: Source, track: _Box) -> int:
+    stsd = _find(source, track, b"mdia", b"minf", b"stbl", b"stsd")
+    if stsd is None:
+        return 0
+    (count,) = struct.unpack(">I", source.read_at(stsd.body + 4, 4))
+    return int(count)
 
 
 def _edits(source: Source, track: _Box) -> list[tuple[int, int]] | None:

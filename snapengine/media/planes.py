@@ -33,6 +33,7 @@ _MATRICES: dict[int, Matrix] = {
     8: "ycgco",
     9: "bt2020",
     10: "bt2020",
+    14: "ictcp",
     15: "ipt-c2",
 }
 _RANGES: dict[int, Range] = {1: "limited", 2: "full"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 from ..errors import CorruptMedia, LimitExceeded
@@ -11,14 +12,17 @@ from ..model.media import VideoInfo
 from ..model.plan import Target
 from ..model.stats import RunStats
 from .batching import Batcher
+from .bitstream import chroma_location
 from .decoder import Decoder
-from .demuxer import Demuxer
+from .demuxer import Demuxer, VideoPacket
 from .opener import OpenedContainer
 from .parameters import CodecParameters
 from .planes import DOLBY_VISION_5, color_of, field_order_of, has_alpha
 
 #: A stamp before any: the first frame is the answer to it.
 _BEFORE_ALL = -(1 << 62)
+#: Parameter sets stand at the beginning of a packet.
+_PARAMETER_BYTES = 4096
 #: Containers whose first packet begins the timeline. A broadcast may be joined anywhere.
 _TIMED = frozenset({"avi", "flv", "matroska", "mov", "mp4", "webm"})
 
@@ -45,7 +49,10 @@ def probe(
     facts = opened.facts
     orientation = facts.orientation
     shown = display_size(coded, sar, orientation, facts.crop)
-    start_pts = find_start(demuxer, parameters)
+    first = demuxer.peek_first()
+    if first is None:
+        raise CorruptMedia("no video packet could be read", stage="probe")
+    start_pts = find_start(demuxer, parameters, first)
     time_base = demuxer.time_base
     duration = _duration(opened, demuxer, start_pts)
     color = color_of(
@@ -55,6 +62,7 @@ def probe(
         context.color_trc,
         context.pix_fmt,
     )
+    color = replace(color, chroma_location=_chroma_location(parameters, first))
     if facts.dolby_vision is not None and facts.dolby_vision.profile == 5:
         color = DOLBY_VISION_5
     rate = stream.average_rate or stream.guessed_rate
@@ -94,16 +102,19 @@ def probe(
     )
 
 
-def find_start(demuxer: Demuxer, parameters: CodecParameters) -> int:
+def _chroma_location(parameters: CodecParameters, first: VideoPacket) -> str | None:
+    told = chroma_location(parameters.codec, parameters.extradata)
+    # Parameter sets may travel in the stream alone.
+    return told or chroma_location(parameters.codec, memoryview(first)[:_PARAMETER_BYTES])
+
+
+def find_start(demuxer: Demuxer, parameters: CodecParameters, first: VideoPacket) -> int:
     """pts of the first frame that a player shows.
 
-    The first packet says it when it is a keyframe stamped with the stream's start time. Otherwise
+    The ``first`` packet says it when it is a keyframe stamped with the stream's start time. Otherwise
     (an edit list that discards, a recording cut inside a GOP) only decoding tells.
     """
     stream_start = demuxer.start_time
-    first = demuxer.peek_first()
-    if first is None:
-        raise CorruptMedia("no video packet could be read", stage="probe")
     assert first.pts is not None
     if first.dts is not None:
         demuxer.index.learn(first.dts, first.pts)

@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.media.oracle import ShownFrame, Truth, hash_planes
 
-__all__ = ["asked", "check_shot", "delivered", "expected", "total"]
+__all__ = ["asked", "check_shot", "delivered", "expected", "is_shown", "total"]
 
 
 def asked(time: object) -> Fraction:
@@ -48,6 +48,17 @@ def check_shot(truth: Truth, shot: Any, frame: ShownFrame, note: str = "") -> No
     assert shot.time == float(truth.time_of(frame)), where
     if not truth.stamps_rebuilt:
         assert shot.pts == frame.pts, where
+
+
+def is_shown(truth: Truth, shot: Any, frames: Iterable[ShownFrame]) -> bool:
+    """Whether the shot is one of these frames: samples, time, pts."""
+    digest = hash_planes(shot.planes)
+    return any(
+        digest == frame.sha1
+        and shot.time == float(truth.time_of(frame))
+        and (truth.stamps_rebuilt or shot.pts == frame.pts)
+        for frame in frames
+    )
 
 
 def total(results: Iterable[Any], counter: str) -> int:

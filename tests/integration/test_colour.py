@@ -295,7 +295,7 @@ LOCATIONS = {
 }  # fmt: skip
 SIDE = 128
 #: In luma samples; a wrong location moves colour by 0.5. JPEG's coarse chroma takes most of it.
-SHIFT = 0.2
+SHIFT = 0.25
 
 
 def edge(x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Callable
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -351,28 +349,3 @@ def test_info_says_the_shown_size() -> None:
             assert (info.coded_width, info.coded_height) == (wanted.width, wanted.height)
             assert info.rotation % 360 == wanted.rotation
             assert info.sample_aspect_ratio == Fraction(*wanted.sar)
-
-
-# --- real files ----------------------------------------------------------------------------------
-
-TOO_DEAR = {
-    "av1_1080p60_black_363s.mp4": "a minute of sequential decode, and every frame is the same",
-    "h264_1080p25_bbb_62s.ts": "ten seconds of sequential decode; shorter TS files are here",
-}
-
-
-def whole(path: Path) -> bool:
-    return path.name not in TOO_DEAR and not path.name.startswith(("broken", "encrypted", "audio"))
-
-
-def test_real_file_is_exact(real_file: Path, truth: Callable[[Path], Truth]) -> None:
-    table = truth(real_file)
-    dice = random.Random(SEED)
-    at = [0.0, float(table.end), *(dice.uniform(0, float(table.end)) for _ in range(4))]
-    with snapengine.open(real_file) as video:
-        for time, shot in zip(at, video.snapshots(at=at), strict=True):
-            check_shot(table, shot, expected(table, time), f"at {time}")
-            assert shot.exact
-
-
-test_real_file_is_exact.real_file_wanted = whole  # type: ignore[attr-defined]

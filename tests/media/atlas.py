@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .recipes import Recipe
 
-__all__ = ["ATLAS", "DAMAGED", "GEOMETRY", "SHORT", "STREAMS", "recipe"]
+__all__ = ["ATLAS", "DAMAGED", "GEOMETRY", "SHORT", "STREAMS", "WIDER", "recipe"]
 
 _BASELINE = (("profile", "baseline"),)
 _REFRESH = (
@@ -86,6 +86,70 @@ STREAMS: tuple[Recipe, ...] = (
 )  # fmt: skip
 """Streams long enough to have several runs of decoding: the matrix of the exactness tests."""
 
+_DASH = (("movflags", "dash+frag_keyframe+global_sidx"),)
+_NO_MFRA = (("movflags", "frag_keyframe+empty_moov+default_base_moof+skip_trailer"),)
+_M2TS = (("mpegts_m2ts_mode", "1"),)
+_FLV_INDEX = (("flvflags", "add_keyframe_index"),)
+
+WIDER: tuple[Recipe, ...] = (
+    # Program and transport streams.
+    Recipe(name="mpeg2-ps", codec="mpeg2video", container="ps", bframes=2, gop=12, frames=60),
+    Recipe(name="mpeg1-ps", codec="mpeg1video", container="ps", bframes=2, gop=12, frames=60,
+           audio_seconds=2.0),
+    Recipe(name="h264-ps", container="ps", bframes=2, gop=20, frames=60),
+    Recipe(name="h264-m2ts", container="m2ts", bframes=2, gop=20, frames=60, audio_seconds=2.0,
+           muxer_options=_M2TS),
+    # Older families.
+    Recipe(name="vp8-ogg", codec="vp8", container="ogg", gop=20, frames=60),
+    Recipe(name="wmv2-wmv", codec="wmv2", container="wmv", gop=15, frames=60),
+    Recipe(name="msmpeg4-wmv", codec="msmpeg4", container="wmv", gop=15, frames=60),
+    Recipe(name="h263-3gp", codec="h263", container="3gp", gop=15, frames=45, width=176,
+           height=144),
+    Recipe(name="flv1-flv", codec="flv", container="flv", gop=15, frames=60),
+    Recipe(name="h264-flv-index", container="flv", bframes=2, gop=20, frames=60,
+           muxer_options=_FLV_INDEX),
+    Recipe(name="hevc-flv", codec="hevc", container="flv", bframes=2, gop=20, frames=60),
+    Recipe(name="av1-flv", codec="av1", container="flv", gop=20, frames=40),
+    Recipe(name="mpeg4-avi-qpel", codec="mpeg4", container="avi", bframes=2, gop=20, frames=60,
+           encoder_options=(("flags", "+qpel"),)),
+    # Elementary streams and simple wrappers.
+    Recipe(name="hevc-raw", codec="hevc", container="265", bframes=3, gop=20, frames=60),
+    Recipe(name="hevc-raw-opengop", codec="hevc", container="265", bframes=3, gop=20, frames=60,
+           open_gop=True),
+    Recipe(name="vp8-ivf", codec="vp8", container="ivf", gop=20, frames=60),
+    Recipe(name="vp9-ivf", codec="vp9", container="ivf", gop=20, frames=60),
+    Recipe(name="av1-ivf", codec="av1", container="ivf", gop=20, frames=40),
+    Recipe(name="av1-obu", codec="av1", container="obu", gop=20, frames=40),
+    Recipe(name="mpeg2-raw", codec="mpeg2video", container="m2v", bframes=2, gop=12, frames=60),
+    Recipe(name="mpeg1-raw", codec="mpeg1video", container="m1v", bframes=2, gop=12, frames=60),
+    Recipe(name="mpeg4-raw", codec="mpeg4", container="m4v", bframes=2, gop=12, frames=60),
+    Recipe(name="mjpeg-raw", codec="mjpeg", container="mjpeg", frames=20, pix_fmt="yuvj420p",
+           full_range=True),
+    Recipe(name="y4m", codec="rawvideo", container="y4m", frames=12, width=96, height=64),
+    Recipe(name="gif", codec="gif", container="gif", frames=20, width=96, height=64,
+           pix_fmt="gray"),
+    Recipe(name="apng", codec="apng", container="apng", frames=20, width=96, height=64,
+           pix_fmt="gray"),
+    # Editing formats.
+    Recipe(name="mpeg2-mxf", codec="mpeg2video", container="mxf", bframes=2, gop=12, frames=60),
+    Recipe(name="dnxhr-mxf", codec="dnxhd", container="mxf", frames=6, width=256, height=128,
+           pix_fmt="yuv422p"),
+    Recipe(name="dnxhr-mov", codec="dnxhd", container="mov", frames=6, width=256, height=128,
+           pix_fmt="yuv422p"),
+    Recipe(name="ffv1-mkv", codec="ffv1", container="mkv", frames=8, width=96, height=64),
+    # Fields in one frame (MBAFF).
+    Recipe(name="h264-mp4-mbaff", interlaced=True, bframes=2, gop=20, frames=60),
+    Recipe(name="h264-mkv-mbaff", interlaced=True, bframes=2, gop=20, frames=60, container="mkv"),
+    Recipe(name="h264-ts-mbaff", interlaced=True, bframes=2, gop=20, frames=60, container="ts"),
+    # Headers of MP4 and Matroska.
+    Recipe(name="h264-mp4-dash", bframes=3, gop=20, frames=80, muxer_options=_DASH),
+    Recipe(name="h264-mp4-nomfra", bframes=3, gop=20, frames=80, muxer_options=_NO_MFRA),
+    Recipe(name="h264-mkv-cuesfront", bframes=3, gop=20, frames=80, container="mkv",
+           muxer_options=(("cues_to_front", "1"),)),
+    Recipe(name="h264-mkv-late", bframes=3, gop=20, frames=60, container="mkv", start_frames=75),
+)  # fmt: skip
+"""The rest of what users upload. Checked against the oracle, not by every other test."""
+
 SHORT: tuple[Recipe, ...] = (
     Recipe(name="one-frame-mp4", frames=1),
     Recipe(name="one-frame-mkv", frames=1, container="mkv", codec="hevc"),
@@ -132,7 +196,7 @@ DAMAGED: tuple[Recipe, ...] = tuple(
 )
 """Whole files, then broken on purpose."""
 
-ATLAS: dict[str, Recipe] = {r.name: r for r in (*STREAMS, *SHORT, *GEOMETRY, *DAMAGED)}
+ATLAS: dict[str, Recipe] = {r.name: r for r in (*STREAMS, *WIDER, *SHORT, *GEOMETRY, *DAMAGED)}
 
 
 def recipe(name: str) -> Recipe:

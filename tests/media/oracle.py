@@ -9,6 +9,7 @@ from __future__ import annotations
 import bisect
 import functools
 import hashlib
+import itertools
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -41,11 +42,32 @@ class ShownFrame:
     width: int
     height: int
     pix_fmt: str
-    corrupt: bool
+    corrupt: bool  # flagged by the decoder itself
+    suspect: bool  # corrupt, or after damage and before the next sound keyframe
+
+
+#: Where R, G, B and A stand in a packed pixel of four or three bytes.
+_PACKED = {
+    "rgb24": (0, 1, 2), "bgr24": (2, 1, 0), "rgba": (0, 1, 2, 3), "bgra": (2, 1, 0, 3),
+    "argb": (1, 2, 3, 0), "abgr": (3, 2, 1, 0), "rgb0": (0, 1, 2), "bgr0": (2, 1, 0),
+}  # fmt: skip
 
 
 def visible_planes(frame: Any) -> tuple[npt.NDArray[Any], ...]:
-    """Each plane's visible samples, copied: 2-D uint8, or uint16 for more than 8 bits."""
+    """Each plane's visible samples, copied: 2-D uint8, or uint16 for more than 8 bits.
+
+    Packed RGB and palettes come as planes R, G, B and A; planar RGB is not reordered.
+    """
+    name = frame.format.name
+    if name == "pal8":
+        numbers, palette = frame.to_ndarray()
+        return tuple(np.ascontiguousarray(palette[numbers][..., part]) for part in (1, 2, 3, 0))
+    if name in _PACKED:
+        order = _PACKED[name]
+        rows = np.frombuffer(frame.planes[0], np.uint8).reshape(frame.height, -1)
+        size = 3 if name.endswith("24") else 4
+        pixels = rows[:, : frame.width * size].reshape(frame.height, frame.width, size)
+        return tuple(np.ascontiguousarray(pixels[..., part]) for part in order)
     bits = frame.format.components[0].bits
     dtype = np.dtype("<u2") if bits > 8 else np.dtype(np.uint8)
     planes = []
@@ -74,10 +96,12 @@ class Truth:
     packets: int
     decode_errors: int
     stamps_rebuilt: bool  # the frames' own pts are missing or run backwards (AVI, raw streams)
+    jumps: bool  # the stamps go back somewhere: an instant may come twice
 
     @classmethod
-    def of(cls, path: Path | str) -> Truth:
-        return _truth(Path(path))
+    def of(cls, path: Path | str, stream: int = 0) -> Truth:
+        """Of the ``stream``-th video stream, attached pictures not counted."""
+        return _truth(Path(path), stream)
 
     @property
     def origin(self) -> int:
@@ -101,9 +125,30 @@ class Truth:
 
     def frame_at(self, seconds: Fraction | float) -> ShownFrame:
         """pts <= t < next pts; before the first frame the first; at or after the end the last."""
+        return self.shown_at(seconds)[0]
+
+    def shown_at(self, seconds: Fraction | float) -> tuple[ShownFrame, ...]:
+        """Every frame with pts <= t < next pts: one, or several where the stamps go back.
+
+        The frame before a step back is shown for its own duration. An instant that no frame covers
+        is answered by the frames with the largest pts before it.
+        """
         wanted = Fraction(seconds)
-        position = bisect.bisect_right(self.frames, wanted, key=self.time_of)
-        return self.frames[max(0, position - 1)]
+        if not self.jumps:
+            position = bisect.bisect_right(self.frames, wanted, key=self.time_of)
+            return (self.frames[max(0, position - 1)],)
+        found = []
+        for frame, following in zip(self.frames, [*self.frames[1:], None], strict=True):
+            stop = None if following is None else following.pts
+            if stop is None or stop <= frame.pts:
+                stop = frame.pts + (frame.duration or 1)
+            if self.time_of(frame) <= wanted < self.seconds(stop):
+                found.append(frame)
+        if not found:
+            before = [f for f in self.frames if self.time_of(f) <= wanted] or [self.frames[0]]
+            best = max(frame.pts for frame in before)
+            found = [frame for frame in before if frame.pts == best]
+        return tuple(found)
 
     @property
     def keyframes(self) -> tuple[ShownFrame, ...]:
@@ -131,27 +176,59 @@ def _demuxed(container: Any, stream: Any) -> Iterator[Any]:
         yield drain
 
 
-def _sequential(path: Path) -> tuple[Fraction, list[Any], list[tuple[int | None, ...]], int]:
-    """(time base, decoded frames as records, packet stamps, errors)."""
+@dataclass(slots=True)
+class _Decoded:
+    """One sequential decode: frames as records, and what the packets said."""
+
+    time_base: Fraction
+    container: str
+    records: list[Any]
+    packets: list[tuple[int | None, ...]]
+    errors: int = 0
+
+
+def _decoder_of(stream: Any) -> Any:
+    """The stream's own, single-threaded. Alpha in VP8 and VP9 only libvpx decodes."""
+    names = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+    context = stream.codec_context
+    if stream.metadata.get("alpha_mode") == "1" and context.name in names:
+        context = av.CodecContext.create(names[context.name], "r")
+    context.thread_type = "NONE"
+    context.thread_count = 1
+    return context
+
+
+def _sequential(path: Path, number: int) -> _Decoded:
     records: list[Any] = []
     packets: list[tuple[int | None, ...]] = []
     errors = 0
+    suspect = False
     with av.open(str(path), metadata_errors="replace") as container:
-        stream: Any = container.streams.video[0]
-        stream.codec_context.thread_type = "NONE"
-        stream.codec_context.thread_count = 1
+        attached = av.stream.Disposition.attached_pic
+        videos: list[Any] = [s for s in container.streams.video if not s.disposition & attached]
+        stream = videos[number]
+        decoder = _decoder_of(stream)
         time_base = Fraction(stream.time_base)
+        if container.format.name == "mpegvideo":
+            # Unless it was moved there, libavformat puts the first picture one frame too early.
+            container.seek(0, stream=stream)
         for packet in _demuxed(container, stream):
             if packet.size or packet.dts is not None:
-                packets.append((packet.pts, packet.dts, packet.duration, packet.is_keyframe))
+                key = packet.is_keyframe and not packet.is_discard
+                packets.append((packet.pts, packet.dts, packet.duration, key))
+            damaged = packet.is_corrupt
             try:
-                frames: Sequence[Any] = packet.decode()
+                frames: Sequence[Any] = decoder.decode(packet if packet.size else None)
             except av.error.InvalidDataError:
                 errors += 1
+                suspect = True
                 continue
             except av.error.EOFError:  # drained already
                 break
             for frame in frames:
+                if frame.key_frame and not frame.is_corrupt:
+                    suspect = False
+                suspect |= frame.is_corrupt or damaged
                 records.append(
                     (
                         frame.pts,
@@ -162,9 +239,11 @@ def _sequential(path: Path) -> tuple[Fraction, list[Any], list[tuple[int | None,
                         frame.is_corrupt,
                         frame.key_frame,
                         frame.duration,
+                        suspect,
                     )
                 )
-    return time_base, records, packets, errors
+        name = container.format.name
+    return _Decoded(time_base, name, records, packets, errors)
 
 
 def _rebuilt_stamps(
@@ -177,7 +256,12 @@ def _rebuilt_stamps(
     has the k-th decode stamp, or without any stamp follows the durations of those before it.
     """
     stamps = sorted(packet[1] for packet in packets if packet[1] is not None)
-    if not stamps:
+    if stamps and len(stamps) < len(records) and records[0][0] is not None:
+        # A program stream stamps some of its pictures; those between follow their durations.
+        stamps = [records[0][0]]
+        for before, record in itertools.pairwise(records):
+            stamps.append(record[0] if record[0] is not None else stamps[-1] + before[7])
+    elif not stamps:
         stamps, now = [], 0
         for record in records:
             stamps.append(now)
@@ -188,19 +272,19 @@ def _rebuilt_stamps(
 
 
 @functools.lru_cache(maxsize=256)
-def _truth(path: Path) -> Truth:
+def _truth(path: Path, stream: int) -> Truth:
     if path.stat().st_size < REMEMBER_BYTES:
-        return _measured(path)
+        return _measured(path, stream)
     # Real files take seconds to decode whole: remember the table, keyed by content and code.
     key = hashlib.sha256(path.read_bytes() + Path(__file__).read_bytes())
-    key.update(repr((av.__version__, sorted(av.library_versions.items()))).encode())
+    key.update(repr((av.__version__, sorted(av.library_versions.items()), stream)).encode())
     kept = cache_folder() / f"truth-{key.hexdigest()[:24]}.json"
     if kept.exists():
         data = json.loads(kept.read_text(encoding="utf-8"))
         data["time_base"] = Fraction(data["time_base"])
         data["frames"] = tuple(ShownFrame(*row) for row in data["frames"])
         return Truth(path=path, **data)
-    truth = _measured(path)
+    truth = _measured(path, stream)
     data = {f.name: getattr(truth, f.name) for f in fields(truth) if f.name != "path"}
     data["time_base"] = str(truth.time_base)
     data["frames"] = [astuple(frame) for frame in truth.frames]
@@ -210,15 +294,16 @@ def _truth(path: Path) -> Truth:
     return truth
 
 
-def _measured(path: Path) -> Truth:
-    time_base, records, packets, errors = _sequential(path)
+def _measured(path: Path, stream: int) -> Truth:
+    decoded = _sequential(path, stream)
+    records, packets = decoded.records, decoded.packets
     if not records:
         raise ValueError(f"{path.name}: no frame decodes")
     # The decoder's output order is the presentation order, whatever the stamps say.
     shown = [record[0] for record in records]
-    rebuilt = any(
-        b is None or a is None or b <= a for a, b in zip([-(1 << 62), *shown], shown, strict=False)
-    )
+    missing = any(pts is None for pts in shown)
+    back = not missing and any(b <= a for a, b in itertools.pairwise(shown))
+    rebuilt = missing or (back and decoded.container == "avi")
     keys: set[int | None]
     if rebuilt:
         stamps = _rebuilt_stamps(path, records, packets)
@@ -239,16 +324,18 @@ def _measured(path: Path) -> Truth:
             height=height,
             pix_fmt=pix_fmt,
             corrupt=corrupt,
+            suspect=suspect,
         )
-        for index, (pts, sha1, width, height, pix_fmt, corrupt, _key, duration) in enumerate(
-            records
-        )
-    )
+        for index, (
+            pts, sha1, width, height, pix_fmt, corrupt, _key, duration, suspect,
+        ) in enumerate(records)
+    )  # fmt: skip
     return Truth(
         path=path,
-        time_base=time_base,
+        time_base=decoded.time_base,
         frames=frames,
         packets=len(packets),
-        decode_errors=errors,
+        decode_errors=decoded.errors,
         stamps_rebuilt=rebuilt,
+        jumps=back and not rebuilt,
     )

@@ -170,6 +170,9 @@ def _damaged(data: bytes, damage: str) -> bytes:
 # --- encoders ------------------------------------------------------------------------------------
 
 
+_MPEG_LIKE = ("mpeg4", "mpeg2video", "mpeg1video", "mjpeg", "h263", "flv", "wmv2", "msmpeg4")
+
+
 def _encoder(recipe: Recipe) -> tuple[str, dict[str, str]]:
     """(encoder name, private options). One thread each: same input, same bytes."""
     gop, bframes, open_gop = recipe.gop, recipe.bframes, int(recipe.open_gop)
@@ -181,7 +184,7 @@ def _encoder(recipe: Recipe) -> tuple[str, dict[str, str]]:
             "x264-params": f"keyint={gop}:min-keyint={gop}:scenecut=0:bframes={bframes}:b-adapt=0"
             f":b-pyramid={'normal' if bframes > 1 else 'none'}:open-gop={open_gop}:threads=1"
             # Without mbtree=0 the first encodes of a process differed from the later ones.
-            f":rc-lookahead={min(10, gop)}:ref=3:mbtree=0",
+            f":rc-lookahead={min(10, gop)}:ref=3:mbtree=0{':tff=1' if recipe.interlaced else ''}",
         }
         name = "libx264"
     elif recipe.codec == "hevc":
@@ -201,12 +204,14 @@ def _encoder(recipe: Recipe) -> tuple[str, dict[str, str]]:
     elif recipe.codec == "av1":
         options = {"preset": "12", "crf": "45", "svtav1-params": f"keyint={gop}:lp=1"}
         name = "libsvtav1"
-    elif recipe.codec in ("mpeg4", "mpeg2video", "mjpeg"):
+    elif recipe.codec in _MPEG_LIKE:
         options, name = {"qmin": "3", "qmax": "12", "sc_threshold": "1000000000"}, recipe.codec
         if recipe.codec == "mjpeg":
             options = {"q:v": "8"}
     elif recipe.codec == "prores":
         options, name = {"profile": "0"}, "prores_ks"
+    elif recipe.codec == "dnxhd":
+        options, name = {"profile": "dnxhr_lb"}, "dnxhd"
     else:
         options, name = {}, recipe.codec
     return name, options | dict(recipe.encoder_options)
@@ -254,7 +259,10 @@ def draw_frame(recipe: Recipe, ordinal: int) -> Any:
 def _write(recipe: Recipe, path: str) -> None:
     os.environ.setdefault("SVT_LOG", "-1")  # the AV1 encoder writes to stderr otherwise
     tick, ticks = recipe.pts_in_ticks()
-    formats = {"mkv": "matroska", "ts": "mpegts", "ps": "mpeg", "m2v": "mpeg2video"}
+    formats = {
+        "mkv": "matroska", "ts": "mpegts", "m2ts": "mpegts", "ps": "mpeg", "m2v": "mpeg2video",
+        "m1v": "mpeg1video", "wmv": "asf", "y4m": "yuv4mpegpipe", "265": "hevc",
+    }  # fmt: skip
     options = dict(recipe.muxer_options)
     if recipe.start_frames < 0:
         options.setdefault("avoid_negative_ts", "disabled")
@@ -268,7 +276,7 @@ def _write(recipe: Recipe, path: str) -> None:
         context.width, context.height, context.pix_fmt = recipe.width, recipe.height, recipe.pix_fmt
         context.time_base = tick
         context.gop_size = recipe.gop
-        if recipe.codec in ("mpeg4", "mpeg2video"):
+        if recipe.codec in ("mpeg4", "mpeg2video", "mpeg1video"):
             context.max_b_frames = recipe.bframes
         if recipe.codec not in ("hevc", "av1"):
             context.thread_count = 1

@@ -15,6 +15,7 @@ from snapengine.model.geometry import (
     FITS,
     JPEG_MAX_SIDE,
     UPRIGHT,
+    Crop,
     Orientation,
     Size,
     View,
@@ -211,6 +212,74 @@ def test_shrink_is_the_smaller_of_the_two() -> None:
     assert make_view(Size(640, 480), SQUARE, UPRIGHT, width=1280).shrink == 0.5
     cropped = make_view(Size(640, 480), SQUARE, UPRIGHT, width=100, height=400, fit="cover")
     assert cropped.shrink == pytest.approx(1.2)
+
+
+# -- cropping -------------------------------------------------------------------------------
+
+NUMBERS = st.one_of(
+    st.floats(-50, 5000), st.floats(), st.fractions(-50, 5000, max_denominator=9), st.integers()
+)
+CROPS = st.builds(Crop, NUMBERS, NUMBERS, NUMBERS, NUMBERS)
+INSIDE = st.tuples(*[st.floats(0, 1)] * 4)
+
+
+def crop_of(coded: Size, parts: tuple[float, float, float, float]) -> Crop:
+    """A crop that lies within the frame, at least one sample large."""
+    w, h = 1 + parts[2] * (coded.width - 1), 1 + parts[3] * (coded.height - 1)
+    return Crop(parts[0] * (coded.width - w), parts[1] * (coded.height - h), w, h)
+
+
+@given(coded=SIZES, crop=CROPS)
+def test_nonsense_is_clamped(coded: Size, crop: Crop) -> None:
+    x, y, w, h = crop.fitted(coded)
+    assert x >= 0 and y >= 0 and w >= 1 and h >= 1
+    assert x + w <= coded.width * (1 + 1e-12) and y + h <= coded.height * (1 + 1e-12)
+    assert make_view(coded, SQUARE, UPRIGHT, crop=crop).size == display_size(
+        coded, SQUARE, UPRIGHT, crop
+    )
+
+
+def test_what_does_not_fit_is_cut_or_ignored() -> None:
+    coded, nan, inf = Size(100, 80), float("nan"), float("inf")
+    whole = (0, 0, 100, 80)
+    assert Crop(10, -5, 200, 50).fitted(coded) == (10, 0, 90, 45)
+    for bad in ((200, 0, 50, 50), (0, 0, 0, 10), (0, 0, -3, 10), (nan, 0, 9, 9), (0, 0, inf, 9),
+                (99.5, 0, 3, 3), (0, 79.5, 9, 9)):  # fmt: skip
+        assert Crop(*bad).fitted(coded) == whole
+    assert make_view(coded, SQUARE, UPRIGHT, crop=Crop(*whole)) == make_view(coded, SQUARE, UPRIGHT)
+
+
+@settings(max_examples=150)
+@given(coded=SIZES, sar=SHAPES, turn=TURNS, parts=INSIDE, width=BOXES, height=BOXES,
+       fit=st.sampled_from(FITS), align=st.sampled_from([1, 2]))  # fmt: skip
+def test_a_cropped_frame_is_like_a_smaller_one(
+    coded: Size, sar: Fraction, turn: Orientation, parts: Any, width: int, height: int, fit: Any,
+    align: int,
+) -> None:  # fmt: skip
+    """Whole crops: the view is that of a frame of the crop's size, moved to where the crop lies."""
+    crop = Crop(*(float(round(v)) for v in crop_of(coded, parts)))
+    small = Size(int(crop.width), int(crop.height))
+    box: Any = {"width": width, "height": height, "fit": fit, "align": align}
+    got = make_view(coded, sar, turn, crop=crop, **box)
+    want = make_view(small, sar, turn, **box)
+    assert (got.size, got.scaled, got.x, got.y) == (want.size, want.scaled, want.x, want.y)
+    moved = (want.crop[0] + crop.x, want.crop[1] + crop.y, *want.crop[2:])
+    assert got.crop == pytest.approx(moved, abs=1e-6)
+    assert got.window == (crop if small != coded else None)
+    assert got.is_unscaled == (want.is_unscaled and small == coded)
+
+
+def test_crop_comes_before_pixel_shape_and_orientation() -> None:
+    crop = Crop(8.0, 0.0, 704.0, 576.0)
+    sar = Fraction(16, 11)
+    assert display_size(Size(720, 576), sar, UPRIGHT, crop) == (1024, 576)
+    assert display_size(Size(720, 576), sar, EIGHT[2], crop) == (576, 1024)
+    view = make_view(Size(720, 576), sar, EIGHT[2], width=288, crop=crop)
+    assert (view.size, view.scaled) == ((288, 512), (512, 288))
+    assert view.crop == pytest.approx(crop) and view.window == crop
+    half = Crop(0.25, 0.5, 99.5, 49.5)
+    assert display_size(Size(100, 50), SQUARE, UPRIGHT, half) == (100, 50)
+    assert make_view(Size(100, 50), SQUARE, UPRIGHT, crop=half).crop == pytest.approx(half)
 
 
 # -- orientation ----------------------------------------------------------------------------

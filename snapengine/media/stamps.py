@@ -1,0 +1,109 @@
+"""Packets' place in time where containers do not tell it, or only in the order of decoding.
+
+AVI stamps decode order, elementary streams nothing, program streams blocks of bytes that may hold
+several pictures. Then packets get stamps in decode order, pts is dts, and the decoder gives the
+k-th frame shown the k-th stamp, counted from the start or from a keyframe that nothing is shown
+before.
+
+Where stamps jump: libavformat unwraps the 33 bits of MPEG clocks, so a film across the wrap has
+one time line. Stamps that a broadcast or a joined file moves ahead leave a gap in which the frame
+before it stays. Stamps that go back make an instant come twice; players go by pts, and so do we:
+the answer is a frame whose pts says that instant, from whichever part a seek by pts finds.
+"""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from av.packet import Packet
+
+if TYPE_CHECKING:
+    from av.video.stream import VideoStream
+
+#: User data of DivX encoders (``decode_user_data`` in libavcodec), a picture's start code.
+_PACKED = re.compile(rb"\x00\x00\x01\xb2DivX\d+(?:Build|b)\d+p")
+_VOP = re.compile(rb"\x00\x00\x01\xb6")
+
+
+class Stamper:
+    """Stamps the packets of one demuxer as they are read. Not thread-safe."""
+
+    def __init__(self, stream: VideoStream, *, rebuilds_pts: bool) -> None:
+        self._codec = stream.codec_context.name
+        rate = Fraction(stream.guessed_rate or 25)
+        assert stream.time_base is not None
+        self._frame = max(1, int(1 / rate / stream.time_base))
+        #: whether pts is dts, see above
+        self.rebuilds_pts = rebuilds_pts
+        #: whether no packet has a stamp; known from the first one
+        self.stampless: bool | None = None
+        #: pts - dts at the start, where most packets are unstamped (H.264 in program streams)
+        self.sparse: int | None = None
+        self._packed = False
+        self._ordinal = 0
+
+    def restart(self) -> None:
+        """The first packet of an unstamped stream comes next."""
+        self._ordinal = 0
+
+    def count_from(self, delay: int) -> None:
+        """Only some packets are stamped; ``delay`` is pts - dts of the first."""
+        self.sparse = delay
+        self.rebuilds_pts = True
+
+    def stamp(self, packet: Packet[VideoStream], clock: int | None) -> None:
+        """Give a packet its place. ``clock``: dts of the one before, ``None`` after a seek."""
+        if self.stampless is None:
+            self.stampless = packet.dts is None and packet.pts is None
+            self._packed = is_packed(bytes(packet), self._codec)
+            self.rebuilds_pts |= self.stampless or self._packed
+        if self.stampless:
+            length = packet.duration or self._frame
+            packet.dts = self._ordinal * length
+            packet.duration = length
+            self._ordinal += 1
+        if self.sparse is not None:
+            if packet.dts is not None:
+                packet.dts += self.sparse
+            elif clock is not None:
+                packet.dts = clock + (packet.duration or self._frame)
+            packet.is_keyframe &= packet.dts is not None
+        if self.rebuilds_pts:
+            packet.pts = packet.dts
+            if packet.is_keyframe:
+                self._place_keyframe(packet)
+
+    def _place_keyframe(self, packet: Packet[VideoStream]) -> None:
+        if not starts_closed(bytes(packet), self._codec):
+            packet.is_keyframe = False  # nobody says how many pictures are shown before it
+        elif self._packed and packet.pts is not None:
+            packet.pts += packed_before(bytes(packet)) * (packet.duration or self._frame)
+
+
+def starts_closed(data: bytes, codec: str) -> bool:
+    """Whether no picture behind this keyframe is shown before it: H.264 IDR (nal_unit_type 5) and
+    HEVC IDR (19, 20) in an Annex B packet, keyframes of other codecs."""
+    if codec not in ("h264", "hevc"):
+        return True
+    position = data.find(b"\0\0\1")
+    while 0 <= position < len(data) - 3:
+        head = data[position + 3]
+        if codec == "h264" and head & 31 in (1, 5):
+            return head & 31 == 5
+        if codec == "hevc" and head >> 1 & 63 < 32:
+            return head >> 1 & 63 in (19, 20)
+        position = data.find(b"\0\0\1", position + 3)
+    return True
+
+
+def is_packed(data: bytes, codec: str) -> bool:
+    """Whether MPEG-4 B-frames ride in the packet of a later picture, the DivX way for AVI: then
+    packets are stamped in the order of decoding only. The encoder says so in its user data."""
+    return codec == "mpeg4" and _PACKED.search(data) is not None
+
+
+def packed_before(data: bytes) -> int:
+    """How many pictures of a packed packet are shown before its keyframe: its B-VOPs."""
+    return sum(data[vop.end()] >> 6 == 2 for vop in _VOP.finditer(data) if vop.end() < len(data))
