@@ -13,9 +13,11 @@ from .errors import EngineClosed, LimitExceeded
 from .media.batching import Batcher
 from .media.decoder import Delivery
 from .media.demuxer import Demuxer
+from .media.guard import ReadGuard
 from .media.parameters import CodecParameters
 from .media.planes import raw_frame
 from .media.probe import probe
+from .media.wrapped import unwrap
 from .model.frame import RawFrame
 from .model.geometry import Size, View, make_view
 from .model.limits import Limits
@@ -50,7 +52,8 @@ class Session:
     def __init__(
         self, source: Source, *, stream: int | None, threads: int | None, limits: Limits
     ) -> None:
-        self._source = source
+        inside = unwrap(source, limits, ReadGuard(limits).started())
+        self._source = inside.source
         self._stream = stream
         self._threads = threads
         self.limits = limits
@@ -67,6 +70,10 @@ class Session:
                 encrypted=demuxer.opened.facts.encrypted,
             )
             self.info = probe(demuxer.opened, demuxer, self._parameters, limits)
+            if inside.kind is not None:
+                self.info = replace(
+                    self.info, container=inside.kind, codec=inside.kind, size_bytes=source.size
+                )
         except BaseException:
             demuxer.close()
             raise

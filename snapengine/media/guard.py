@@ -16,6 +16,12 @@ class ReadGuard:
         self.base = 0
         self.deadline: float | None = None
 
+    def started(self) -> ReadGuard:
+        """Itself, with its time running from now on."""
+        allowed = self.limits.deadline_seconds
+        self.deadline = None if allowed is None else time.monotonic() + allowed
+        return self
+
     def __call__(self, bytes_read: int) -> None:
         allowed = self.limits.max_bytes_read
         if allowed is not None and bytes_read - self.base > allowed:

@@ -47,7 +47,7 @@ OURS: dict[str, set[str]] = {
 OTHERS: dict[str, set[str]] = {
     "model": {"numpy"},
     "sources": {"fsspec"},
-    "media": {"av", "numpy"},
+    "media": {"PIL", "av", "numpy"},
     "kernels": {"llvmlite", "numba", "numpy"},
     "imaging": {"PIL", "numpy", "simplejpeg", "turbojpeg"},
     "results": {"PIL", "numpy"},
