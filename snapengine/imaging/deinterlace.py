@@ -100,7 +100,7 @@ class _Scan:
         span = plane.width + 2 * kernels.MARGIN
         self._source = (plane.data, plane.stride, plane.width, plane.height, other, down)
         self._scratch = (
-            np.empty(9 * span + kernels.SLANTS, np.int16),
+            np.empty(15 * span, np.int16),
             np.empty(4 * span, np.int32),
         )
         self._run = kernels.fields_u8 if plane.data.dtype == np.uint8 else kernels.fields_u16

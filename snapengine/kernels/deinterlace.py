@@ -19,8 +19,6 @@ _REST = (*(INT,) * 8, U8, I16, _I32)
 
 #: Columns by which the ends of a line are continued in scratch.
 MARGIN = 8
-#: Scratch for the slants of one tile.
-SLANTS = 204
 #: Columns and lines of a tile.
 TILE_WIDTH, TILE_HEIGHT = 32, 16
 
@@ -50,7 +48,7 @@ def _fields(
     Shapes: ``src`` at least 4 rows of ``width``, ``src_stride`` apart; ``dst`` packed; ``tiles``
     packed, of 32 columns and 16 lines, rounded up. Every second line from ``other`` (0 or 1) on
     belongs to the second field; every fourth is looked at to count. Scratch: ``small``
-    [9 * (width + 16) + 204], ``wide`` [4 * (width + 16)].
+    [15 * (width + 16)], ``wide`` [4 * (width + 16)].
     Units: samples as stored; shifted right by ``down`` they have 8 bits, and so they are judged.
     ``detail`` in quarters; ``bar`` in 1/27 of the step between two fields in such codes.
     Ownership: writes ``dst`` or ``tiles``, and scratch. Threads: any; scratch belongs to one call.
@@ -59,7 +57,7 @@ def _fields(
     zero, weight, level = np.int16(0), np.int16(detail), np.int16(bar)
     across = (width + 31) >> 5
     score, share = small[7 * span : 8 * span], small[8 * span : 9 * span]
-    slants = small[9 * span : 9 * span + 204]
+    slants = small[9 * span : 15 * span]
     for y in range(height):
         flags = tiles[(y >> 4) * across : ((y >> 4) + 1) * across]
         if draw == 1:
@@ -132,32 +130,41 @@ def _fields(
         w0, w1 = wide[:span], wide[span : 2 * span]
         w2, w3 = wide[2 * span : 3 * span], wide[3 * span : 4 * span]
         row = src[y * src_stride : y * src_stride + width]
+        active = share[:across]
         for tile in range(across):
-            if flags[tile] == 0:
+            active[tile] = zero
+            if flags[tile] != 0:
+                part = score[32 * tile : min(32 * tile + 32, width)]
+                most = zero
+                for x in range(part.size):
+                    most = max(most, part[x])
+                active[tile] = most
+        # Runs of tiles in which something is replaced.
+        tile = 0
+        while tile < across:
+            if active[tile] == zero:
+                tile += 1
                 continue
             first = 32 * tile
-            n = min(32, width - first)
+            while tile < across and active[tile] != zero:
+                tile += 1
+            n = min(32 * tile, width) - first
             at = edge + first
             part = score[first : first + n]
-            most = zero
-            for x in range(n):
-                most = max(most, part[x])
-            if most == zero:
-                continue
             old, new = row[first : first + n], out[first : first + n]
             # Five slants: how unlike both lines are over three columns, and which is best. Short
             # loops over few arrays: of longer ones the compiler makes no vectors.
             u, v = l2[at - 3 : at + n + 3], l4[at - 3 : at + n + 3]
             for k in range(5):
-                d = slants[k * 34 : k * 34 + n + 2]
+                d = slants[k * span : k * span + n + 2]
                 p16, q16 = u[k : k + n + 2], v[4 - k : 6 - k + n]
                 for x in range(n + 2):
                     d[x] = np.int16(max(p16[x], q16[x]) - min(p16[x], q16[x]))
                 for x in range(n):
                     d[x] = np.int16(np.int16(d[x] + d[x + 1]) + d[x + 2])
-            d0, d1, d2 = slants[:n], slants[34 : 34 + n], slants[68 : 68 + n]
-            d3, d4 = slants[102 : 102 + n], slants[136 : 136 + n]
-            ways = slants[170 : 170 + n]
+            d0, d1, d2 = slants[:n], slants[span : span + n], slants[2 * span : 2 * span + n]
+            d3, d4 = slants[3 * span : 3 * span + n], slants[4 * span : 4 * span + n]
+            ways = slants[5 * span : 5 * span + n]
             for x in range(n):
                 best = np.int16(d2[x] - 1)
                 side = d1[x]

@@ -238,16 +238,12 @@ class Demuxer:
         A program stream stamps a block of bytes, which may hold several pictures; libavformat fills
         in what is missing for MPEG-1/2 only. From then on they are counted in decode order.
         """
-        if (
-            self._stamper.sparse is not None
-            or self.opened.format_name != "mpeg"
-            or self.field_pairs
-        ):
+        if self._stamper.sparse is not None or self.opened.format_name != "mpeg":
             return False
         if first is None or first.pts is None or first.dts is None:
             return False
         some = [packet for _ in range(16) if (packet := self.next()) is not None]
-        if any(packet.pts is None and packet.dts is None for packet in some):
+        if any(self._stamper.lacks_stamps(packet) for packet in some):
             self._stamper.count_from(first.pts - first.dts)
             return True
         self.at_start = False

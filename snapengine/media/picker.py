@@ -131,19 +131,26 @@ class Picker:
         for delivery in self._match(frame, errors):
             self._queue.append((self._frames, delivery))
         if frame.is_corrupt:
-            self._taint_queue(frame)
+            self._taint_waiting(frame)
         while self._queue and self._frames - self._queue[0][0] >= self._delay:
             yield self._queue.popleft()[1]
 
-    def _taint_queue(self, damaged: VideoFrame) -> None:
-        """What was decoded after a damaged frame, and shown before it, may be made from it."""
+    def _taint_waiting(self, damaged: VideoFrame) -> None:
+        """What was decoded after a damaged frame, and is shown before it, may be made from it."""
         place = self._order.get(damaged.pts if damaged.pts is not None else -1, -1)
+
+        def reached(frame: VideoFrame, pts: int) -> bool:
+            return not frame.key_frame and self._order.get(pts, place + 1) > place
+
+        if self._held is not None and reached(*self._held[:2]):
+            self._held = (*self._held[:2], True)
+        for delivery in self._late:
+            delivery.corrupt |= reached(delivery.frame, delivery.pts)
         for number, delivery in list(self._queue):
-            if delivery.frame.key_frame or self._order.get(delivery.pts, place + 1) <= place:
-                continue
-            delivery.corrupt = True
-            if self._proved_only:
-                self._queue.remove((number, delivery))
+            if reached(delivery.frame, delivery.pts):
+                delivery.corrupt = True
+                if self._proved_only:
+                    self._queue.remove((number, delivery))
 
     def _match(self, frame: VideoFrame, errors: int) -> Iterator[Delivery]:
         pts = frame.pts if frame.pts is not None else frame.dts

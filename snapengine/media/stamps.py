@@ -53,6 +53,11 @@ class Stamper:
         self.sparse = delay
         self.rebuilds_pts = True
 
+    def lacks_stamps(self, packet: Packet[VideoStream]) -> bool:
+        """Whether a packet is a picture without stamps, and not a second field (half as long)."""
+        whole = 2 * (packet.duration or self._frame) > self._frame
+        return packet.pts is None and packet.dts is None and whole
+
     def stamp(self, packet: Packet[VideoStream], clock: int | None) -> None:
         """Give a packet its place. ``clock``: dts of the one before, ``None`` after a seek."""
         if self.stampless is None:
@@ -67,7 +72,7 @@ class Stamper:
         if self.sparse is not None:
             if packet.dts is not None:
                 packet.dts += self.sparse
-            elif clock is not None:
+            elif clock is not None and self.lacks_stamps(packet):
                 packet.dts = clock + (packet.duration or self._frame)
             packet.is_keyframe &= packet.dts is not None
         if self.rebuilds_pts:

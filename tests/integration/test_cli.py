@@ -5,6 +5,7 @@ Most cases call ``main`` in this process; a few start an interpreter, as a user 
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -78,7 +80,7 @@ def test_info_for_people(run: Any, film: str) -> None:
     facts = dict(re.split(r"\s{2,}", line, maxsplit=1) for line in ran.out.splitlines())
     assert (facts["codec"], facts["width"], facts["height"]) == ("h264", "160", "96")
     assert facts["duration"] == "4.0"
-    assert facts["color"] == "unknown"
+    assert facts["color"] == "chroma_location left"
     assert "None" not in ran.out
     assert "matrix bt709" in run("info", build(recipe("bt709"))).out
 
@@ -456,3 +458,62 @@ def test_progress_on_a_terminal_only(film: str, tmp_path: Path) -> None:
     assert b"\n" not in shown
     assert len(done.stdout.splitlines()) == 20
     assert "/20" not in started(*command, capture_output=True).stderr
+
+
+# -- damage and looks -----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def torn() -> str:
+    """Four seconds whose third is zeros."""
+    return str(build(recipe("faststart-hole")))
+
+
+def test_damage_is_named_and_policies_are_obeyed(run: Any, torn: str) -> None:
+    filled = run("sprite", torn, "--count", 12, "--cell", "40x24", "-o", "a", "--json").json
+    assert filled["damaged"]
+    assert filled["missing"] == []
+    blank = run(
+        "sprite", torn, "--count", 12, "--cell", "40x24", "--on-missing", "blank", "-o", "b",
+        "--json",
+    ).json  # fmt: skip
+    assert blank["missing"] == filled["damaged"]
+    failed = run("sprite", torn, "--count", 12, "--on-missing", "fail", "-o", "c")
+    assert (failed.status, failed.err.count("\n")) == (1, 1)
+    assert not Path("c").exists() or not names(Path("c"))
+    told = run("sprite", torn, "--count", 12, "--cell", "40x24", "-o", "d")
+    assert "cells with damage: " in told.err
+
+
+def test_policies_and_looks_are_checked(run: Any, film: str) -> None:
+    ran = run("snapshot", film, "--at", 1, "--on-missing", "ignore", "-o", "a.png")
+    assert ran.status == 2
+    assert "nearest, blank, fail" in ran.err
+
+
+def test_tone_mapping_can_be_switched_off(run: Any) -> None:
+    hdr = dataclasses.replace(
+        recipe("hevc-mp4-10bit"), name="hevc-mp4-pq", matrix=9, primaries=9, transfer=16
+    )
+    film = str(build(hdr))
+    assert run("info", film, "--json").json["is_hdr"]
+    assert run("snapshot", film, "--at", 0.5, "-o", "a.png").status == 0
+    assert run("snapshot", film, "--at", 0.5, "--no-tone-map", "-o", "b.png").status == 0
+    assert Path("a.png").read_bytes() != Path("b.png").read_bytes()
+
+
+def test_deinterlacing_can_be_switched_off(run: Any, tmp_path: Path) -> None:
+    film = tmp_path / "fields.mkv"
+    with av.open(str(film), "w") as out:
+        options = {"crf": "8", "x264-params": "tff=1"}
+        stream: Any = out.add_stream("libx264", rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        lines = np.full((72, 64), 128, np.uint8)
+        lines[:48:2, :32], lines[1:48:2, 32:] = 40, 220  # a comb no picture has
+        frame = av.VideoFrame.from_ndarray(lines, format="yuv420p")
+        frame.pts = 0
+        out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    woven = run("snapshot", film, "--at", 0, "--no-deinterlace", "-o", "a.png")
+    assert (woven.status, run("snapshot", film, "--at", 0, "-o", "b.png").status) == (0, 0)
+    assert Path("a.png").read_bytes() != Path("b.png").read_bytes()

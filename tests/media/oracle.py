@@ -38,7 +38,7 @@ class ShownFrame:
     pts: int
     duration: int | None
     keyframe: bool  # the *packet* was flagged so: decoding can start here
-    sha1: str
+    sha1: str  # of its planes but alpha
     width: int
     height: int
     pix_fmt: str
@@ -187,15 +187,10 @@ class _Decoded:
     errors: int = 0
 
 
-def _decoder_of(stream: Any) -> Any:
-    """The stream's own, single-threaded. Alpha in VP8 and VP9 only libvpx decodes."""
-    names = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
-    context = stream.codec_context
-    if stream.metadata.get("alpha_mode") == "1" and context.name in names:
-        context = av.CodecContext.create(names[context.name], "r")
-    context.thread_type = "NONE"
-    context.thread_count = 1
-    return context
+def _colour_planes(frame: Any) -> tuple[npt.NDArray[Any], ...]:
+    planes = visible_planes(frame)
+    alpha = frame.format.name == "pal8" or any(c.is_alpha for c in frame.format.components)
+    return planes[:-1] if alpha else planes
 
 
 def _sequential(path: Path, number: int) -> _Decoded:
@@ -207,7 +202,10 @@ def _sequential(path: Path, number: int) -> _Decoded:
         attached = av.stream.Disposition.attached_pic
         videos: list[Any] = [s for s in container.streams.video if not s.disposition & attached]
         stream = videos[number]
-        decoder = _decoder_of(stream)
+        # libavcodec's own, also for VP8 and VP9 with alpha, which only libvpx decodes.
+        decoder = stream.codec_context
+        decoder.thread_type = "NONE"
+        decoder.thread_count = 1
         time_base = Fraction(stream.time_base)
         if container.format.name == "mpegvideo":
             # Unless it was moved there, libavformat puts the first picture one frame too early.
@@ -232,7 +230,7 @@ def _sequential(path: Path, number: int) -> _Decoded:
                 records.append(
                     (
                         frame.pts,
-                        hash_planes(visible_planes(frame)),
+                        hash_planes(_colour_planes(frame)),
                         frame.width,
                         frame.height,
                         frame.format.name,

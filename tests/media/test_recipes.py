@@ -14,8 +14,9 @@ import av
 import numpy as np
 import pytest
 
-from tests.media.atlas import ATLAS, DAMAGED, GEOMETRY, SHORT, STREAMS, recipe
+from tests.media.atlas import ATLAS, DAMAGED, GEOMETRY, SHORT, STREAMS, WIDER, recipe
 from tests.media.barcode import MAX_ORDINAL, BarCodeError, draw_luma, read_ordinal
+from tests.media.derived import DERIVED, make
 from tests.media.oracle import Truth, hash_planes, visible_planes
 from tests.media.recipes import MAX_BYTES, Recipe, build, cache_folder, shown_size
 
@@ -241,8 +242,35 @@ def test_damage_differs_from_the_whole(name: str) -> None:
     assert Truth.of(build(broken)).frames  # the beginning still shows something
 
 
+@pytest.mark.parametrize(
+    "name", [r.name for r in WIDER if r.codec not in ("gif", "apng", "dnxhd", "rawvideo", "ffv1")]
+)
+def test_wider_recipe_shows_the_frames_it_says(name: str) -> None:
+    shown = [read_ordinal(visible_planes(frame)[0]) for frame in decoded(build(recipe(name)))]
+    assert shown == list(range(recipe(name).frames))
+
+
+@pytest.mark.parametrize("made", DERIVED, ids=lambda made: made.name)
+def test_derived_file_is_small_and_shows_something(made: Any) -> None:
+    path = make(made)
+    assert path.stat().st_size <= MAX_BYTES
+    truth = Truth.of(path)
+    assert len(truth.frames) > 20
+    assert truth.jumps == made.jumps
+    assert make(made) == path
+
+
+def test_packed_frames_come_out_in_order_and_the_clock_wraps() -> None:
+    """The two derived files whose making is more than joining: read back by their bar codes."""
+    for name in ("avi-packed", "ts-wrap"):
+        made = next(d for d in DERIVED if d.name == name)
+        shown = [read_ordinal(visible_planes(frame)[0]) for frame in decoded(make(made))]
+        assert shown == list(range(60))
+
+
 def test_atlas_names_are_unique() -> None:
-    assert len(ATLAS) == len(STREAMS) + len(SHORT) + len(GEOMETRY) + len(DAMAGED)
+    assert len(ATLAS) == sum(map(len, (STREAMS, WIDER, SHORT, GEOMETRY, DAMAGED)))
+    assert len({made.name for made in DERIVED}) == len(DERIVED)
 
 
 # --- the oracle ----------------------------------------------------------------------------------

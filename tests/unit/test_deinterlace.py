@@ -40,7 +40,7 @@ def test_kernel_matches_twin(seed: int) -> None:
     flat = source.reshape(-1)[: stride * (height - 1) + width]
     run = kernels.fields_u16 if deep else kernels.fields_u8
     span = width + 2 * kernels.MARGIN
-    small, wide = np.zeros(9 * span + kernels.SLANTS, np.int16), np.zeros(4 * span, np.int32)
+    small, wide = np.zeros(15 * span, np.int16), np.zeros(4 * span, np.int32)
     tiles = np.zeros((-(-height // 16), -(-width // 32)), np.uint8)
     fenced = np.full(width * height + 8, 77, kind)
     run(
@@ -342,6 +342,20 @@ def test_every_format(log2: tuple[int, int], depth: int, shift: int, order: Any)
             scaler.render(source, view(source, tw, th), picture)
         for got, want, ghosts in zip(*(p.planes for p in pictures), strict=True):
             assert psnr(got, want) > 29 and psnr(got, want) > psnr(ghosts, want) + 3
+
+
+def test_chroma_follows_luma() -> None:
+    """Chroma that is unsure of its own motion takes the word of luma that moves there."""
+    even = (np.arange(HEIGHT // 2) % 2 == 0)[:, None]
+    early, late = (tilt(t).reshape(HEIGHT // 2, 2, WIDTH // 2, 2).mean(axis=(1, 3)) for t in (4, 5))
+    chroma = np.rint(np.where(even, early, late)).astype(np.uint8)
+    found = []
+    for luma in (woven(pan, 4, "top"), np.rint(pan(4)).astype(np.uint8)):
+        source = frame([luma, chroma, chroma], log2_chroma=(1, 1), range="full", matrix="bt601")
+        source = replace(source, field_order="top")
+        whole = deinterlace.progressive(source, view(source, WIDTH, HEIGHT))
+        found.append(psnr(whole.planes[1].array(), early))
+    assert found[0] > found[1] + 1
 
 
 @pytest.mark.parametrize("size", [(1, 1), (5, 2), (3, 3), (4, 5), (7, 9), (33, 17)])

@@ -128,6 +128,18 @@ def test_damage_that_is_shown_later_reaches_what_was_made_from_it() -> None:
     assert {d.pts: d.corrupt for d in found} == {0: False, 10: True, 20: True}
 
 
+def test_damage_reaches_the_last_picture_wanted_too() -> None:
+    """Nothing wanted comes behind it, so it is still held when the damaged one comes out."""
+    made = picker(targets(10), proved_only=True, delay=2)
+    made.wanted.append(10)
+    for pts, key in ((0, True), (20, False), (10, False)):
+        made.sent(packet(pts, key=key))
+    found: list[Delivery] = []
+    for shown in (frame(0, key=True), frame(10), frame(20, corrupt=True)):
+        found += made.take(shown, 0)
+    assert not [*found, *made.end(0, truncated=False)]
+
+
 def test_damage_decoded_later_does_not_reach_back() -> None:
     made = picker(targets(0, 10, 20), delay=2)
     made.wanted += [0, 10, 20]

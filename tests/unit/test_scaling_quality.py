@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -187,7 +188,7 @@ def test_a_crop_is_as_if_the_rest_did_not_exist(
 ) -> None:
     """Whole crops on the chroma grid: the same picture as from the cut-out planes, to the bit."""
     source = noise(
-        np.random.default_rng(4), 96, 72, log2, cell=2, matrix="bt709", chroma_location=site
+        np.random.default_rng(4), 96, 72, log2, cell=1, matrix="bt709", chroma_location=site
     )
     crop = Crop(12.0, 8.0, 60.0, 40.0)
     cut = [
@@ -206,13 +207,14 @@ def test_a_crop_is_as_if_the_rest_did_not_exist(
     assert np.array_equal(pictures[0].buffer, pictures[1].buffer)
 
 
-@pytest.mark.parametrize("width", [30, 61, 20, 122])
-def test_a_fractional_crop_does_not_show_its_surroundings(width: int) -> None:
+@pytest.mark.parametrize("order", ["progressive", "top", "bottom"])
+@pytest.mark.parametrize("width", [30, 61, 20, 122, 12])
+def test_a_fractional_crop_does_not_show_its_surroundings(width: int, order: Any) -> None:
     """Red around grey: no red, wherever between two samples the crop ends."""
     page = np.full((3, 60, 90), 0, np.uint8)
     page[0] = 255
     page[:, 10:50, 15:76] = 100
-    source = frame(list(page), model="rgb", range="full")
+    source = replace(frame(list(page), model="rgb", range="full"), field_order=order)
     for crop in (Crop(15.0, 10.0, 61.0, 40.0), Crop(15.4, 10.7, 60.1, 38.6)):
         shown = make_view(source.size, 1, UPRIGHT, width=width, crop=crop)
         assert (scaler.render_rgb(source, shown) == 100).all()
