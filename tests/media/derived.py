@@ -19,7 +19,7 @@ from typing import Any
 
 import av
 
-from .recipes import Recipe, build, cache_folder, draw_frame
+from .recipes import Recipe, build, cache_folder
 
 __all__ = ["DERIVED", "Derived", "make"]
 
@@ -265,21 +265,6 @@ def two_entries(first: Path, second: Path) -> bytes:
     return _rewritten(data, change)
 
 
-# --- pictures and films in one file --------------------------------------------------------------
-
-
-def jpeg_then_mp4(path: Path, width: int, height: int) -> bytes:
-    """A motion photo: a JPEG file with the film behind it."""
-    picture = Recipe(name="photo", width=width, height=height, pix_fmt="yuvj420p", full_range=True)
-    context: Any = av.CodecContext.create("mjpeg", "w")
-    context.width, context.height, context.pix_fmt = width, height, "yuvj420p"
-    context.time_base = Fraction(1, 25)
-    frame = draw_frame(picture, 1)
-    frame.pts = 0
-    packets = [*context.encode(frame), *context.encode(None)]
-    return b"".join(bytes(p) for p in packets) + path.read_bytes()
-
-
 # --- Matroska ------------------------------------------------------------------------------------
 
 
@@ -411,4 +396,4 @@ DERIVED: tuple[Derived, ...] = (
     Derived(name="mkv-noduration", container="mkv", parts=(_MKV_PART,), maker=without_duration),
     Derived(name="avi-packed", container="avi", parts=(_ASP,), maker=packed_avi),
 )  # fmt: skip
-"""Each trap once. Motion photos are built by their test: they are no video to libavformat."""
+"""Each trap once."""
