@@ -24,9 +24,9 @@ FIELD_FROM: Final = 4.0
 #: as within fields, and by half a code more. That a thin line does too; but not ``_CERTAIN`` of the
 #: 128 samples looked at in a tile, which one tile of a frame needs before anything is done to it.
 #: ``_COUNT`` then make a tile a moving one.
-_SURE: Final = 8
+_SURE: Final = 7
 _SURE_BAR: Final = 14
-_CERTAIN: Final = 28
+_CERTAIN: Final = 36
 _COUNT: Final = 2
 
 #: Evidence needed for a sample in and around moving tiles. More leaves combs in moving texture,

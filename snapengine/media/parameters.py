@@ -44,7 +44,7 @@ class CodecParameters:
         context = stream.codec_context
         assert stream.time_base is not None
         decoder = context.codec.name
-        if stream.metadata.get("alpha_mode") == "1":
+        if has_alpha_stream(stream):
             decoder = _WITH_ALPHA.get(decoder, decoder)
         return cls(
             decoder=decoder,
@@ -68,6 +68,12 @@ class CodecParameters:
             rebuilds_pts=rebuilds_pts,
             encrypted=encrypted,
         )
+
+
+def has_alpha_stream(stream: VideoStream) -> bool:
+    """Whether a second stream of alpha travels in the packets (Matroska's ``AlphaMode``, or the tag
+    of that name that ffmpeg's users are told to write; libavformat makes it upper case)."""
+    return any(k.lower() == "alpha_mode" and v == "1" for k, v in stream.metadata.items())
 
 
 def is_encrypted(packet: VideoPacket) -> bool:

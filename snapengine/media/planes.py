@@ -21,6 +21,7 @@ from ..errors import UnsupportedCodec
 from ..model.color import ColorInfo, LightLevels, Matrix, Range
 from ..model.frame import FieldOrder, PixelFormat, Plane, RawFrame
 from ..model.geometry import Orientation, Size, orientation_of_matrix
+from .parameters import has_alpha_stream
 
 #: AVColorSpace (libavutil/pixfmt.h) -> our matrix names.
 _MATRICES: dict[int, Matrix] = {
@@ -102,7 +103,9 @@ def layout_of(name: str) -> _Layout:
             return _Layout(
                 None, PixelFormat(name=name, model="gray", depth=depth, shift=shift, alpha=alpha)
             )
-        via = "gray" if depth <= 8 else "gray16le"
+        # Grey with alpha becomes RGB: there is no planar format of two components.
+        via = "gbrap" if alpha else "gray"
+        via += "" if depth <= 8 else "16le"
         return _Layout(via, layout_of(via).format)
     log2_w = (luma.width // max(1, chroma[0].width)).bit_length() - 1
     log2_h = (luma.height // max(1, chroma[0].height)).bit_length() - 1
@@ -135,7 +138,7 @@ DOLBY_VISION_5 = ColorInfo(range="full", matrix="ipt-c2", primaries="bt2020", tr
 def has_alpha(stream: VideoStream) -> bool:
     """Whether pictures of the stream have an alpha plane, or a second stream of it in the packets
     (WebM's ``AlphaMode``)."""
-    if stream.metadata.get("alpha_mode") == "1":
+    if has_alpha_stream(stream):
         return True
     name = stream.codec_context.pix_fmt
     try:

@@ -98,23 +98,6 @@ def test_stamps_that_go_back_are_gone_by_and_never_hang() -> None:
             assert shot.stats.packets_read < 4 * truth.packets
 
 
-# --- depth of reordering -------------------------------------------------------------------------
-
-
-def test_a_decoder_that_learned_does_not_change_the_first_pictures() -> None:
-    """A stream that tells no reorder depth: asked first or after the rest, time 0 on is the same.
-
-    libavcodec learns the depth by meeting pictures that come too late, and drops those. Played
-    from the start some are never shown; a decoder that has learned would show them.
-    """
-    truth = Truth.of(build(recipe("h264-ts-mbaff")))
-    early = times_of(truth)[:8]
-    with snapengine.open(truth.path, threads=1) as video:
-        check_times(truth, video, early, "fresh")
-        check_times(truth, video, times_of(truth), "learning")
-        check_times(truth, video, early, "learned")
-
-
 # --- two sample entries --------------------------------------------------------------------------
 
 

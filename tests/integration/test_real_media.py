@@ -123,7 +123,7 @@ def test_encrypted_pictures_are_never_called_exact() -> None:
             time = number / 10
             for accuracy in ("exact", "keyframe"):
                 try:
-                    shot = video.snapshot(time, accuracy=accuracy)  # type: ignore[arg-type]
+                    shot = video.snapshot(time, accuracy=accuracy)
                 except errors.NoFrameAtTarget:
                     continue
                 assert shot.corrupt or not shot.exact or shot.replaced or shot.time >= 2, (

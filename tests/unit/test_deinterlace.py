@@ -238,8 +238,9 @@ def test_still_pictures_lose_nothing(order: str) -> None:
             assert np.array_equal(shown(plane, order, factor), shown(plane, "progressive", factor))
         for factor in (4, 8):
             assert psnr(shown(plane, order, factor), shown(plane, "progressive", factor)) > 40
-    page = writing(5)
-    assert np.array_equal(shown(page, order), page)
+    for seed in range(4, 8):
+        page = writing(seed)
+        assert np.array_equal(shown(page, order), page)
     assert psnr(shown(page, order, 4), shown(page, "progressive", 4)) > 29  # one field alone
 
 

@@ -98,6 +98,34 @@ def test_sprites_are_laid_on_their_colour(kind: str, made: dict[str, Path]) -> N
     assert (page.astype(int).max(axis=2) - page.min(axis=2)).max() > 120  # the disc is there
 
 
+def test_the_tag_that_users_write_counts_as_well(tmp_path: Path) -> None:
+    path = tmp_path / "tagged.webm"
+    with av.open(str(path), "w") as out:
+        stream: Any = out.add_stream("libvpx-vp9", rate=10, options={"auto-alt-ref": "0"})
+        stream.width, stream.height = SIZE
+        stream.pix_fmt = "yuva420p"
+        stream.metadata["alpha_mode"] = "1"
+        frame = av.VideoFrame.from_ndarray(drawn(0), format="rgba").reformat(format="yuva420p")
+        frame.pts = 0
+        out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    with snapengine.open(path) as video:
+        assert video.info.has_alpha
+        assert video.snapshot(0).to_ndarray(alpha=True)[..., 3].min() < 10
+
+
+def test_grey_with_alpha(tmp_path: Path) -> None:
+    grey = np.zeros((48, 64, 2), np.uint8)
+    grey[..., 0], grey[:, :32, 1], grey[:, 32:, 1] = 100, 255, 60
+    page = Image.merge("LA", [Image.fromarray(grey[..., i]) for i in (0, 1)])
+    out = io.BytesIO()
+    page.save(out, "PNG")
+    with snapengine.open(out.getvalue()) as video:
+        rgba = video.snapshot(0).to_ndarray(alpha=True)
+    assert np.array_equal(rgba[..., 3], grey[..., 1])
+    assert np.abs(rgba[:, :32, :3].astype(int) - 100).max() <= 1
+
+
 def test_pictures_without_alpha_can_be_had_as_rgba() -> None:
     from tests.media.atlas import recipe
     from tests.media.recipes import build
