@@ -345,7 +345,8 @@ class Pipeline:
     def _decode_all(self, batch: Batch, stats: RunStats) -> Iterator[Delivery]:
         """Every frame of a batch, in the calling thread."""
         with (
-            self._budget.take(self._budget.size) as threads,
+            # With frame threads libavcodec hides damage differently each time, and loses its flag.
+            self._budget.take(1) as threads,
             self._pool.lend(threads, False) as decoder,
         ):
             yield from decoder.decode(batch, stats, skip=False)

@@ -198,6 +198,7 @@ class Session:
             orientation=info.orientation,
             field_order=info.field_order,
             light=info.light,
+            keyframe=delivery.keyframe,
             pts=delivery.pts,
             time_base=info.time_base,
         )

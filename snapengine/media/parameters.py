@@ -1,4 +1,4 @@
-"""What a decoder must know of a stream before its first packet, and of a packet before it is sent."""
+"""What a decoder must know of a stream, and of a packet, before it gets them."""
 
 from __future__ import annotations
 

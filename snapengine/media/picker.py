@@ -22,7 +22,7 @@ class Delivery:
 
     ``exact``: proved to be the frame that was asked for: the one shown at the target, or the
     keyframe where that was wanted. ``corrupt``: parts of it, or of what it was predicted from, had
-    to be made up.
+    to be made up. ``keyframe``: its packet was marked as one.
     """
 
     frame: VideoFrame
@@ -30,6 +30,7 @@ class Delivery:
     targets: list[Target]
     exact: bool
     corrupt: bool = False
+    keyframe: bool = False
 
     @property
     def is_sound(self) -> bool:
@@ -173,7 +174,7 @@ class Picker:
             # One keyframe was sent and whatever comes of it is the answer to all.
             mine, self._open = self._open, []
             if mine:
-                yield Delivery(frame, pts, mine, errors == 0, corrupt)
+                yield self._delivery(frame, pts, mine, errors == 0, corrupt)
             return
         if self._proved_only and pts not in self.wanted:
             return
@@ -183,13 +184,21 @@ class Picker:
                 early = [t for t in self._open if t.wanted < pts]
                 if early:
                     self._open = self._open[len(early) :]
-                    yield Delivery(frame, pts, early, True, corrupt)
+                    yield self._delivery(frame, pts, early, True, corrupt)
         elif pts > self._held[1]:
             yield from self._answer(pts, errors)
         else:
             return  # a decoder that goes back in time: a leftover of broken stamps
         self._held = frame, pts, corrupt
         self._seen.add(pts)
+
+    def _delivery(
+        self, frame: VideoFrame, pts: int, targets: list[Target], exact: bool, corrupt: bool
+    ) -> Delivery:
+        # Some decoders (libvpx, QuickTime RLE) do not mark their frames. Where pts were rebuilt
+        # the packets' say nothing.
+        marked = frame.key_frame or (self._stamps is None and pts in self._keys)
+        return Delivery(frame, pts, targets, exact, corrupt, marked)
 
     def _is_tainted(self, frame: VideoFrame, errors: int) -> bool:
         """Whether a frame is damaged, or was predicted from one that is.
@@ -225,9 +234,9 @@ class Picker:
         proved = [t for t in mine if meant and not any(w <= t.wanted for w in lost)]
         doubtful = [t for t in mine if t not in proved]
         if proved and not (corrupt and self._proved_only):
-            yield Delivery(frame, pts, proved, True, corrupt)
+            yield self._delivery(frame, pts, proved, True, corrupt)
         if doubtful and not self._proved_only:
-            self._late.append(Delivery(frame, pts, doubtful, True, corrupt))
+            self._late.append(self._delivery(frame, pts, doubtful, True, corrupt))
             if len(self._late) > _MAX_LATE:
                 yield self._judged(self._late.popleft(), errors)
 

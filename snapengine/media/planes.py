@@ -227,6 +227,7 @@ def raw_frame(
     orientation: Orientation,
     field_order: FieldOrder,
     light: LightLevels | None,
+    keyframe: bool,
     pts: int,
     time_base: Fraction,
 ) -> RawFrame:
@@ -267,7 +268,7 @@ def raw_frame(
         orientation=orientation_of_frame(source) or orientation,
         pts=pts,
         time_base=time_base,
-        keyframe=source.key_frame,
+        keyframe=keyframe,
         corrupt=source.is_corrupt,
         field_order=_frame_field_order(source, field_order),
         light=(light_of_frame(source) or light) if merged.is_hdr else None,

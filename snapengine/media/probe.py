@@ -111,8 +111,8 @@ def _chroma_location(parameters: CodecParameters, first: VideoPacket) -> str | N
 def find_start(demuxer: Demuxer, parameters: CodecParameters, first: VideoPacket) -> int:
     """pts of the first frame that a player shows.
 
-    The ``first`` packet says it when it is a keyframe stamped with the stream's start time. Otherwise
-    (an edit list that discards, a recording cut inside a GOP) only decoding tells.
+    The ``first`` packet says it when it is a keyframe stamped with the stream's start time.
+    Otherwise (an edit list that discards, a recording cut inside a GOP) only decoding tells.
     """
     stream_start = demuxer.start_time
     assert first.pts is not None

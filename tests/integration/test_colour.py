@@ -62,7 +62,7 @@ def drawn(frame: Any, color: ColorInfo) -> dict[str, np.ndarray]:
     """The same of a decoder's frame, without a file."""
     raw = raw_frame(
         frame, color=color, sample_aspect_ratio=Fraction(1), light=None, orientation=UPRIGHT,
-        field_order="progressive", pts=0, time_base=Fraction(1, 25),
+        field_order="progressive", keyframe=True, pts=0, time_base=Fraction(1, 25),
     )  # fmt: skip
     found = {}
     for name, factor in (("full", 1), ("small", 2)):

@@ -15,8 +15,8 @@ import pytest
 import snapengine
 from snapengine.errors import InvalidOption
 from snapengine.media.batching import Batcher
-from snapengine.media.parameters import CodecParameters
 from snapengine.media.demuxer import Demuxer
+from snapengine.media.parameters import CodecParameters
 from snapengine.media.probe import probe
 from snapengine.model.limits import Limits
 from snapengine.model.plan import Plan
