@@ -282,7 +282,7 @@ class Video:
                         requested=float(times[number]),
                         time=to_seconds(delivery.pts - info.start_pts, info.time_base),
                         pts=delivery.pts,
-                        exact=delivery.answers(target),
+                        exact=delivery.answers(target) and self._session.tells_time,
                         replaced=not delivery.exact,
                         frame=frame,
                         view=view,
@@ -370,7 +370,13 @@ class Video:
                 sampling.spacing(times) / 2 if how is None else how,
                 distinct=how is None,
             )
-            painter = SheetPainter(layout, times, color_ycc(options.background), self._session.info)
+            painter = SheetPainter(
+                layout,
+                times,
+                color_ycc(options.background),
+                self._session.info,
+                tells_time=self._session.tells_time,
+            )
             align = 2 if layout.subsampling == "420" else 1
             view = self._session.view(self._session.info.coded_size, options)
 

@@ -78,6 +78,8 @@ class Session:
             demuxer.close()
             raise
         self._pool = DecoderPool(self._parameters)
+        #: whether the stream's stamps can be believed; if not, no frame is called exact
+        self.tells_time = not demuxer.opened.stamps_lie
         self._first_stamps = demuxer.index.first_stamps
         self.open_stats.bytes_read = demuxer.opened.reader.bytes_read
         self._end_sought = False

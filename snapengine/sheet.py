@@ -44,8 +44,11 @@ class SheetPainter:
         times: Sequence[Fraction],
         background: tuple[int, int, int],
         info: VideoInfo,
+        *,
+        tells_time: bool = True,
     ) -> None:
         self.done = 0
+        self._tells_time = tells_time
         self._layout = layout
         self._times = times
         self._background = background
@@ -68,7 +71,7 @@ class SheetPainter:
     def paint(self, frame: RawFrame, view: View, delivery: Delivery) -> PaintedCells:
         """Draw one frame into the cells it answers."""
         cells = [
-            (number, delivery.answers(target))
+            (number, delivery.answers(target) and self._tells_time)
             for target in delivery.targets
             for number in target.requests
         ]

@@ -25,6 +25,8 @@ _REFUSED_FORMATS = frozenset(
 )
 #: AVFMT_FLAG_GENPTS (libavformat/avformat.h), which PyAV sets on every container.
 _GENPTS = 0x0001
+#: (demuxer, codec): stamps of reordered pictures are wrong, and nothing gives them away.
+_LYING = frozenset({("asf", "h264"), ("asf", "hevc"), ("mpeg", "mpeg4")})
 #: No protocol of libavformat's own: an SDP file would open sockets, a playlist files.
 _OPTIONS = {"protocol_whitelist": "none"}
 #: AVIO buffer. A header is read in steps of this size; packets larger than it bypass the buffer.
@@ -51,6 +53,13 @@ class OpenedContainer:
         context = self.stream.codec_context
         reordered = context.codec.canonical_name in ("h264", "hevc") and context.reorder_depth > 0
         return self.format_name == "avi" and reordered
+
+    @property
+    def stamps_lie(self) -> bool:
+        """Whether stamps cannot be told from wrong ones: codecs that reorder, in containers made
+        before them, whose muxers write what they like. No frame of such a file is called exact."""
+        codec = self.stream.codec_context.codec.canonical_name
+        return (self.format_name, codec) in _LYING
 
     @property
     def iso_track(self) -> VideoTrack | None:

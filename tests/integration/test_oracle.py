@@ -20,7 +20,7 @@ from tests.integration.exactness import check_accuracies, check_every_order, che
 from tests.media.atlas import DAMAGED, GEOMETRY, SHORT, STREAMS, WIDER, recipe
 from tests.media.derived import DERIVED, Derived, make
 from tests.media.oracle import Truth
-from tests.media.recipes import build
+from tests.media.recipes import Recipe, build
 
 TRACKS = [d for d in DERIVED if d.name.endswith("two-tracks")]
 ONE_TRACK = [d for d in DERIVED if d not in TRACKS]
@@ -124,6 +124,22 @@ BETTER_THAN_PLAYED = {"avi-hole"}
 def test_damaged_video_is_the_frame_or_says_that_it_is_not(name: str) -> None:
     truth = Truth.of(build(recipe(name)))
     check_every_order(truth, times_of(truth))
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        Recipe(name="h264-wmv", container="wmv", bframes=2, gop=20, frames=40),
+        Recipe(name="mpeg4-ps", codec="mpeg4", container="ps", bframes=2, gop=15, frames=40),
+    ],
+    ids=lambda r: r.name,
+)
+def test_containers_that_misstamp_a_codec_never_say_exact(made: Recipe) -> None:
+    """Nothing gives wrong stamps away, so these pictures are never more than near."""
+    with snapengine.open(build(made)) as video:
+        for at in (0, 0.5, 1.1):
+            assert not video.snapshot(at).exact
+        assert not any(cell.exact for cell in video.sprite(count=4).cells)
 
 
 # --- no hang -------------------------------------------------------------------------------------
