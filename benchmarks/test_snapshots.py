@@ -10,7 +10,13 @@ from benchmarks.jobs import SnapshotsJob
 from benchmarks.rivals import LIMITS, RIVALS
 
 COUNT = 20
-OTHER_FILES = ("h264-1080p-gop10-12min", "hevc-1080p-12min", "av1-1080p-12min", "h264-2160p-12min")
+OTHER_FILES = (
+    "h264-1080p-gop10-12min",
+    "hevc-1080p-12min",
+    "vp9-1080p-12min",
+    "av1-1080p-12min",
+    "h264-2160p-12min",
+)
 FEW = ["limit", "torchcodec", "torchcodec x2", "decord", "OpenCV"]
 
 

@@ -13,6 +13,7 @@ from .errors import EngineClosed, LimitExceeded
 from .media.batching import Batcher
 from .media.decoder import Delivery
 from .media.demuxer import Demuxer
+from .media.frame_notes import FrameNotes
 from .media.guard import ReadGuard
 from .media.parameters import CodecParameters
 from .media.planes import raw_frame
@@ -78,6 +79,7 @@ class Session:
             demuxer.close()
             raise
         self._pool = DecoderPool(self._parameters)
+        self._notes = FrameNotes()
         #: whether the stream's stamps can be believed; if not, no frame is called exact
         self.tells_time = not demuxer.opened.stamps_lie
         self._first_stamps = demuxer.index.first_stamps
@@ -200,6 +202,7 @@ class Session:
             orientation=info.orientation,
             field_order=info.field_order,
             light=info.light,
+            notes=self._notes,
             keyframe=delivery.keyframe,
             pts=delivery.pts,
             time_base=info.time_base,

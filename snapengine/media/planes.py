@@ -6,7 +6,6 @@ planar format of the same family by swscale, without any change of size, range o
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
@@ -20,7 +19,8 @@ from av.video.stream import VideoStream
 from ..errors import UnsupportedCodec
 from ..model.color import ColorInfo, LightLevels, Matrix, Range
 from ..model.frame import FieldOrder, PixelFormat, Plane, RawFrame
-from ..model.geometry import Orientation, Size, orientation_of_matrix
+from ..model.geometry import Orientation, Size
+from .frame_notes import FrameNotes
 from .parameters import has_alpha_stream
 
 #: AVColorSpace (libavutil/pixfmt.h) -> our matrix names.
@@ -165,51 +165,6 @@ def color_of(
     return found
 
 
-def orientation_of_frame(frame: VideoFrame) -> Orientation | None:
-    """From the frame's own display matrix (an SEI message), ``None`` when it has none."""
-    if not frame.rotation:
-        return None
-    data = _side_data(frame, "DISPLAYMATRIX", 36)
-    return None if data is None else orientation_of_matrix(struct.unpack_from("=9i", data))
-
-
-def light_of_frame(frame: VideoFrame) -> LightLevels | None:
-    """AVMasteringDisplayMetadata and AVContentLightMetadata (libavutil), ``None`` without both."""
-    mastering = _side_data(frame, "MASTERING_DISPLAY_METADATA", 88)
-    content = _side_data(frame, "CONTENT_LIGHT_LEVEL", 8)
-    low = high = most = average = None
-    if mastering is not None:
-        *luminance, _, known = struct.unpack_from("=4i2i", mastering, 64)
-        if known and luminance[1] > 0 and luminance[3] > 0:
-            low, high = luminance[0] / luminance[1], luminance[2] / luminance[3]
-    if content is not None:
-        most, average = (float(v) or None for v in struct.unpack_from("=2I", content))
-    if not (high or most or average):
-        return None
-    return LightLevels(
-        mastering_min=low, mastering_max=high, content_max=most, content_average=average
-    )
-
-
-def _is_ipt(frame: VideoFrame) -> bool:
-    """Whether a frame is the base layer of Dolby Vision profile 5, from its own metadata
-    (AVDOVIMetadata, libavutil/dovi_meta.h): ``vdr_rpu_profile`` is 0 there and nowhere else."""
-    data = _side_data(frame, "DOVI_METADATA", 64)
-    if data is None:
-        return False
-    header: int = struct.unpack_from("@N", data)[0]
-    return header + 5 <= len(data) and data[header + 4] == 0
-
-
-def _side_data(frame: VideoFrame, name: str, size: int) -> bytes | None:
-    try:
-        data: Any = frame.side_data.get(name)
-    except ValueError:  # PyAV cannot name a newer kind of side data beside it
-        return None
-    raw = b"" if data is None else bytes(data)
-    return raw if len(raw) >= size else None
-
-
 #: AVFieldOrder (libavcodec/defs.h): which field is shown first.
 _FIELD_ORDERS: dict[int, FieldOrder] = {2: "top", 3: "bottom", 4: "bottom", 5: "top"}
 
@@ -227,14 +182,15 @@ def raw_frame(
     orientation: Orientation,
     field_order: FieldOrder,
     light: LightLevels | None,
+    notes: FrameNotes,
     keyframe: bool,
     pts: int,
     time_base: Fraction,
 ) -> RawFrame:
     """Views into ``frame``. The stream's colour fills in what the frame does not say.
 
-    So does its ``light``. ``field_order``: the stream's; a frame says only whether it is interlaced
-    at all.
+    So does its ``light``. ``notes``: of this stream. ``field_order``: the stream's; a frame says
+    only whether it is interlaced at all.
     """
     source = frame
     layout = layout_of(frame.format.name)
@@ -247,7 +203,7 @@ def raw_frame(
         source.color_trc,
         source.format.name,
     )
-    if color.matrix == "ipt-c2" or (own.matrix is None and _is_ipt(source)):
+    if color.matrix == "ipt-c2" or (own.matrix is None and notes.is_ipt(source)):
         own = DOLBY_VISION_5
     merged = ColorInfo(
         range=own.range or color.range,
@@ -265,13 +221,13 @@ def raw_frame(
         size=Size(frame.width, frame.height),
         color=merged,
         sample_aspect_ratio=sample_aspect_ratio,
-        orientation=orientation_of_frame(source) or orientation,
+        orientation=notes.orientation(source) or orientation,
         pts=pts,
         time_base=time_base,
         keyframe=keyframe,
         corrupt=source.is_corrupt,
         field_order=_frame_field_order(source, field_order),
-        light=(light_of_frame(source) or light) if merged.is_hdr else None,
+        light=(notes.light(source) or light) if merged.is_hdr else None,
         picture_type=_PICTURE_TYPES.get(int(source.pict_type), "?"),
         owner=frame,
     )

@@ -20,6 +20,7 @@ import snapengine
 from snapengine.imaging.encode import encode
 from snapengine.imaging.jpeg import encode_jpeg
 from snapengine.imaging.scaler import render, render_rgb
+from snapengine.media.frame_notes import FrameNotes
 from snapengine.media.planes import raw_frame
 from snapengine.model.color import ColorInfo
 from snapengine.model.frame import Picture
@@ -61,8 +62,9 @@ def check(chart: Chart, truth: np.ndarray, most: float = MOST) -> None:
 def drawn(frame: Any, color: ColorInfo) -> dict[str, np.ndarray]:
     """The same of a decoder's frame, without a file."""
     raw = raw_frame(
-        frame, color=color, sample_aspect_ratio=Fraction(1), light=None, orientation=UPRIGHT,
-        field_order="progressive", keyframe=True, pts=0, time_base=Fraction(1, 25),
+        frame, color=color, sample_aspect_ratio=Fraction(1), light=None, notes=FrameNotes(),
+        orientation=UPRIGHT, field_order="progressive", keyframe=True, pts=0,
+        time_base=Fraction(1, 25),
     )  # fmt: skip
     found = {}
     for name, factor in (("full", 1), ("small", 2)):

@@ -1,0 +1,41 @@
+"""Samples are megabytes: no frame may wait for the garbage collector."""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+
+import pytest
+
+import snapengine
+from tests.media.atlas import recipe
+from tests.media.recipes import Recipe, build
+
+HDR = dataclasses.replace(
+    recipe("hevc-mp4-10bit"), name="hevc-mp4-pq", matrix=9, primaries=9, transfer=16
+)
+
+
+def living() -> int:
+    return sum(type(thing).__name__ == "VideoFrame" for thing in gc.get_objects())
+
+
+@pytest.mark.parametrize(
+    "made",
+    [recipe("h264-mp4-bpyramid"), recipe("rotate90"), recipe("vp9-webm"), HDR],
+    ids=lambda made: made.name,
+)
+def test_no_frame_outlives_its_picture(made: Recipe) -> None:
+    with snapengine.open(build(made)) as video:
+        video.snapshot(0, width=64)
+        gc.collect()
+        gc.disable()
+        try:
+            before = living()
+            for _ in range(6):
+                video.snapshot(0.4, width=64)
+                video.snapshot(0.4).to_ndarray()
+                video.sprite(count=3, cell=(64, 36), accuracy="exact")
+            assert living() <= before + 1
+        finally:
+            gc.enable()
