@@ -58,13 +58,15 @@ def shots_of(video: Any, times: list[float], **options: Any) -> dict[float, Any]
 
 # --- the promise ---------------------------------------------------------------------------------
 
-#: Damage that nobody can overlook: the data is not there. (Noise and flipped bits may be a legal
-#: stream; without checksums no decoder can tell, so nothing is promised about them but the end.)
+#: Damage that nobody can overlook: the data is not there, or what lies in its place breaks the
+#: rules (lengths of NAL units, start codes). Other noise and flipped bits may be a legal stream;
+#: without checksums nobody can tell, so nothing is promised about them but an end.
 CERTAIN = [
-    *[(name, kind) for name in ("mp4", "hevc", "mkv", "webm", "webm-vp8", "av1", "mpeg4")
+    *[(name, kind) for name in ("mp4", "hevc", "webm", "webm-vp8", "av1", "mpeg4")
       for kind in ("hole", "first")],
+    ("mkv", "first"),
     *[(name, "cut") for name in ("mp4", "mkv", "webm", "webm-vp8")],
-    *[(name, "key") for name in ("mp4", "hevc", "mkv", "webm", "webm-vp8", "av1", "mpeg4")],
+    *[(name, "key") for name in ("mp4", "hevc", "mkv", "mpeg4")],
     ("avi", "hole"),
     ("flv", "first"),
 ]  # fmt: skip
@@ -241,6 +243,17 @@ def test_behind_the_cut_the_last_frame_is_a_neighbour(name: str) -> None:
             assert is_marked(shot)
             assert 2.3 <= shot.time <= 2.77
         assert not is_marked(video.snapshot(2.1))
+
+
+@pytest.mark.parametrize("name", ["flv", "mp4-fragments"])
+def test_few_frames_before_the_damage_are_enough(name: str) -> None:
+    """The way back ends at the start of the file after one step, and yet the nearest is taken."""
+    layout = layout_of(name)
+    data = zeros(layout.data, layout.payload[layout.gop(4)[3]][0][0], len(layout.data))
+    with snapengine.open(data) as video:
+        shot = video.snapshot(1.9)
+        assert is_marked(shot) or shot.time == pytest.approx(video.info.duration, abs=0.2)
+        assert 1.4 <= shot.time <= 1.9
 
 
 def test_two_counts_of_the_same_loss() -> None:

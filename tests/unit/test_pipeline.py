@@ -326,3 +326,13 @@ def test_an_exception_of_progress_leaves_no_thread() -> None:
         with pytest.raises(Stop):
             list(video.snapshots(count=30, width=32, progress=progress))
         assert not workers()
+
+
+def test_another_attempt_has_no_more_threads_than_the_video() -> None:
+    data = bytearray(build(recipe(NAME)).read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 6000] = bytes(6000)
+    with snapengine.open(bytes(data), threads=1) as video:
+        shots = list(video.snapshots(interval=0.1, width=32))
+        assert shots[-1].stats.retries > 0
+        assert {threads for threads, _ in video._session._pool._idle} == {1}
