@@ -134,6 +134,24 @@ class DecoderPool:
             self._idle.clear()
 
 
+@dataclass(slots=True)
+class _Dead:
+    """The last stretch where nothing decodes, after ``before``. Searching it again for each target
+    would let the work grow with the square of its length."""
+
+    before: Delivery | None = None
+    until: int | None = None
+    behind: Delivery | None = None
+
+    def covers(self, pts: int) -> bool:
+        since = None if self.before is None else self.before.pts
+        return self.until is not None and pts <= self.until and (since is None or since < pts)
+
+    def is_passed(self, began: int, batch: Batch) -> bool:
+        """Whether decoding from ``began`` on passes through it to targets behind."""
+        return self.until is not None and began <= self.until < batch.targets[0].wanted
+
+
 class Pipeline:
     """Executes plans over one batcher. One execution at a time."""
 
@@ -150,6 +168,7 @@ class Pipeline:
         self._threads = threads
         self._budget = budget
         self._neighbours = True
+        self._dead = _Dead()
 
     def execute(
         self,
@@ -168,6 +187,7 @@ class Pipeline:
         are not yielded. Closing the generator cancels what is under way and joins every thread.
         """
         self._neighbours = neighbours
+        self._dead = _Dead()
         cores = min(self._threads or self._budget.size, self._budget.size)
         several = sum(max(1, len(r.targets) if r.kind == "search" else 1) for r in plan.runs) > 1
         if cores == 1 or not several:
@@ -278,12 +298,19 @@ class Pipeline:
         damaged one never. In the end the nearest frame that can be had is taken and marked.
         """
         far: list[Delivery] = []
-        for attempt in range(1, 1 + (_ATTEMPTS if self._neighbours else _ACCEPT_DOUBTFUL)):
+        dead = self._dead
+        known = [t for t in targets if dead.covers(t.wanted)]
+        targets = [t for t in targets if not dead.covers(t.wanted)]
+        attempt, ends = 0, False
+        attempts = _ATTEMPTS if self._neighbours else _ACCEPT_DOUBTFUL
+        while targets and attempt < attempts and not ends:
+            attempt += 1
             left: list[Target] = []
             for batch in self._batcher.earlier(targets, attempt):
                 stats.retries += 1
-                # Nothing lies further back than the start: then this attempt is the last.
-                last = attempt >= _ACCEPT_DOUBTFUL or self._batcher.exhausted
+                # Further back lies nothing, or what is known to be dead.
+                ends |= self._batcher.exhausted or dead.is_passed(self._batcher.began, batch)
+                last = attempt >= _ACCEPT_DOUBTFUL or ends
                 answered: set[tuple[int, ...]] = set()
                 for delivery in self._decode_all(batch, stats):
                     if not (delivery.exact or (self._neighbours and last)):
@@ -295,11 +322,17 @@ class Pipeline:
                         far.append(delivery)
                 left += [t for t in batch.targets if t.requests not in answered]
             targets = left
-            if not targets or self._batcher.exhausted:
-                break
         if self._neighbours:
-            waiting: list[tuple[Target, Delivery | None]] = [(t, None) for t in targets]
+            waiting: list[tuple[Target, Delivery | None]]
+            waiting = [(t, dead.before) for t in [*known, *targets]]
             waiting += [(t, delivery) for delivery in far for t in delivery.targets]
+            if waiting:
+                found = [delivery for _, delivery in waiting if delivery is not None]
+                self._dead = _Dead(
+                    max(found, key=lambda d: d.pts, default=None),
+                    max(t.wanted for t, _ in waiting),
+                    dead.behind,
+                )
             for delivery in self._nearest(waiting, stats):
                 yield self._answer(delivery, consume, stats)
 
@@ -334,10 +367,14 @@ class Pipeline:
 
     def _first_behind(self, pts: int, stats: RunStats) -> Delivery | None:
         """The first keyframe behind ``pts`` that is whole, else the first that decodes at all."""
+        known = self._dead.behind
+        if known is not None and self._dead.covers(pts) and known.pts > pts:
+            return known
         first: Delivery | None = None
         for batch in self._batcher.behind(pts):
             for delivery in self._decode_all(batch, stats):
-                if delivery.exact and not delivery.corrupt and delivery.pts > pts:
+                if delivery.is_sound and delivery.pts > pts:
+                    self._dead.behind = delivery
                     return delivery
                 first = first or delivery
         return first if first is not None and first.pts > pts else None

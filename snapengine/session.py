@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from .errors import EngineClosed, LimitExceeded
+from .errors import EngineClosed, LimitExceeded, SnapError
 from .media.batching import Batcher
 from .media.decoder import Delivery
 from .media.demuxer import Demuxer
@@ -132,12 +132,17 @@ class Session:
             before,
             began,
         )
+        usable = True
         try:
             yield call
+        except SnapError:
+            # libavformat keeps an error of our reader (a limit that was reached) for ever.
+            usable = False
+            raise
         finally:
             call.count()
             with self._lock:
-                keep = not self._closed and not self._idle
+                keep = usable and not self._closed and not self._idle
                 if keep:
                     self._idle.append(demuxer)
             if not keep:
@@ -147,9 +152,9 @@ class Session:
         """Look at the tail of the file for a duration that the header lacks; once."""
         if self._end_sought or self._closed or self.info.duration_pts is not None:
             return
-        self._end_sought = True
         with self.call() as call:
             found = call.demuxer.last_stamp()
+        self._end_sought = True
         if found is None:
             return
         pts, length = found

@@ -43,6 +43,8 @@ class Batch:
     the frames' own pts decide. ``from_start``: begins at the first packet of the stream. ``head``:
     no keyframe lies before it, so a decoder knows no more than at the start of the stream.
     ``truncated``: the data ended before the index does, so what follows the last frame is unknown.
+    ``gaps``: pts of packets in front of which data is missing. ``cut``: dts of the last packet
+    before the data ended early; of what is shown later anything may be missing.
     """
 
     targets: list[Target]
@@ -53,6 +55,8 @@ class Batch:
     head: bool = False
     key_only: bool = False
     truncated: bool = False
+    gaps: list[int] = field(default_factory=list)
+    cut: int | None = None
     bytes: int = 0
 
     def pairs(self) -> Pairs:
@@ -73,6 +77,8 @@ class Batcher:
         self._reliable = True
         #: whether the last :meth:`earlier` began at the very start: nothing lies further back
         self.exhausted = False
+        #: where it began (pts)
+        self.began = 0
 
     def head(self, target: Target) -> Iterator[Batch]:
         """Everything from the first packet on, for as long as the decoder wants it."""
@@ -135,6 +141,7 @@ class Batcher:
             stamp = self._demuxer.start_stamp() if key is None else key.pts
         else:
             stamp = first - self._demuxer.ticks(STEP_BACK_SECONDS * 4**attempt)
+        self.began = stamp
         self.exhausted = stamp <= self._demuxer.start_stamp()
         if self.exhausted:
             self._demuxer.rewind()
@@ -176,6 +183,8 @@ class Batcher:
                     # Landed early: go on to the one that was meant.
                     packet = self._scan_key(key.pts) or packet
                 return self._make_key_batch(packet, targets)
+            if packet.dts is not None and packet.dts > key.pts:
+                break  # it came, and is none
         return Batch(targets=targets, key_only=True)
 
     def _make_key_batch(self, packet: VideoPacket, targets: list[Target]) -> Batch:
@@ -313,15 +322,19 @@ class Batcher:
         )
         remaining = targets
         started = self._demuxer.at_start
+        clock: int | None = None
         batch = Batch(targets=remaining, from_start=started, head=started, reliable=self._reliable)
         while not selector.done:
             packet = self._demuxer.next()
             if packet is None:
                 batch.truncated = self._demuxer.ended_early()
+                batch.cut = clock if batch.truncated else None
                 self._collect(batch, selector.end())
                 break
             if not started:
                 if not packet.is_keyframe:
+                    if keep_all and packet.dts is not None and packet.dts > remaining[-1].wanted:
+                        break  # nothing before the last target is decodable
                     continue  # not decodable from here
                 started = True
                 batch.head = packet.pts is not None and packet.pts == self._demuxer.first_key
@@ -330,6 +343,9 @@ class Batcher:
                     self._demuxer.seek_before(remaining[0].wanted)
                     started = batch.from_start = batch.head = self._demuxer.at_start
                     continue
+            if packet.is_corrupt and packet.pts is not None:
+                batch.gaps.append(packet.pts)
+            clock = packet.dts
             self._collect(batch, selector.approach(packet))
             if not keep_all and selector.starts_afresh(packet):
                 sent = selector.sent

@@ -21,6 +21,7 @@ from ..model.stats import RunStats
 from .batching import Batch
 from .bitstream import READERS
 from .demuxer import VideoPacket
+from .holes import has_hole
 from .parameters import CodecParameters, is_encrypted
 from .picker import Delivery, Picker
 from .selection import Action
@@ -165,6 +166,9 @@ class Decoder:
             key_only=batch.key_only,
             rebuilds_pts=self.parameters.rebuilds_pts,
             delay=depth,
+            gaps=batch.gaps,
+            cut=batch.cut,
+            codec=self.parameters.codec if self.parameters.field_order <= 1 else "",
         )
         if self._reader is not None:
             # What is streamed cannot be known in advance.
@@ -178,7 +182,11 @@ class Decoder:
                     return
                 if action is Action.WANT and packet.pts is not None:
                     picker.wanted.append(packet.pts)
-                damaged = packet.is_corrupt or (self.parameters.encrypted and is_encrypted(packet))
+                damaged = (
+                    packet.is_corrupt
+                    or (self.parameters.encrypted and is_encrypted(packet))
+                    or has_hole(packet, self.parameters.codec)
+                )
                 errors += damaged
                 picker.sent(packet, damaged=damaged)
                 self._follow_headers(packet, first=picker.packets == 1)
@@ -186,6 +194,8 @@ class Decoder:
                 stats.packets_skipped += relieved
                 if part is None:
                     continue
+                if not relieved:
+                    picker.expect(packet)
                 stats.packets_sent += 1
                 began = time.perf_counter()
                 try:

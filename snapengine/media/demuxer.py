@@ -19,6 +19,7 @@ from ..model.limits import Limits
 from ..model.media import Keyframe
 from ..model.stats import RunStats
 from ..sources.base import Source
+from .continuity import Continuity
 from .guard import ReadGuard
 from .index import ContainerIndex
 from .native_errors import translating
@@ -79,6 +80,7 @@ class Demuxer:
         self.first_key: int | None = None
         self._since_start = True
         self._ended = False
+        self._continuity = Continuity(opened)
 
     @property
     def rebuilds_pts(self) -> bool:
@@ -119,6 +121,7 @@ class Demuxer:
                 self._ended = True  # PyAV ends with one empty packet per stream
                 return None
             self.stats.packets_read += 1
+            self._continuity.follow(packet)
             self._stamper.stamp(packet, self._clock)
             if self._several_entries:
                 self._describe(packet)
@@ -162,6 +165,7 @@ class Demuxer:
         self._packets = None
         self._clock = None
         self._ended = False
+        self._continuity.restart()
         self.at_start = self._since_start = False
         self.stats.seeks += 1
         began = time.perf_counter()
@@ -353,7 +357,9 @@ class Demuxer:
     def ended_early(self) -> bool:
         """Whether the data stopped before the index says it does."""
         promised = self.index.end_stamp
-        return promised is not None and (self._clock is None or self._clock < promised)
+        if promised is None:
+            return self._continuity.ended_early()
+        return self._clock is None or self._clock < promised
 
     def start_stamp(self) -> int:
         first = self.index.first_stamp

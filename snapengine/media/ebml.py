@@ -13,6 +13,7 @@ from ..sources.base import Source
 _EBML, _SEGMENT = 0x1A45DFA3, 0x18538067
 _SEEK_HEAD, _CUES, _CLUSTER = 0x114D9B74, 0x1C53BB6B, 0x1F43B675
 _CUES_BYTES = _CUES.to_bytes(4, "big")
+_BLOCK_GROUP = 0xA0
 #: Elements before the first cluster: a handful. Larger numbers are hostile.
 _MAX_ELEMENTS = 256
 _MAX_SEEK_HEAD = 1 << 16
@@ -31,6 +32,39 @@ def has_cues(source: Source) -> bool:
         ):
             return True
     return False
+
+
+def is_contiguous(source: Source, start: int, stop: int) -> bool:
+    """Whether whole elements fill the bytes from ``start``, behind a block, to ``stop``: the body
+    of another block, or the end of the file. A damaged stretch is not, nor what moved over it.
+    """
+    position = start
+    try:
+        while position < stop:
+            kind, body, size = _element(source, position)
+            if body == stop or kind in (_CLUSTER, _BLOCK_GROUP):
+                position = body
+            elif size is None:
+                return False
+            else:
+                position = body + size
+    except ValueError:
+        return False
+    return position == stop
+
+
+def segment_is_cut_off(source: Source) -> bool:
+    """Whether the segment claims more bytes than the file has; live recordings do not tell."""
+    try:
+        kind, start, size = _element(source, 0)
+        if kind != _EBML or size is None:
+            return False
+        kind, start, size = _element(source, start + size)
+    except ValueError:
+        return False
+    if kind != _SEGMENT or size is None or source.size is None:
+        return False
+    return start + size > source.size
 
 
 def top_level(source: Source) -> Iterator[tuple[int, int, int | None]]:

@@ -14,6 +14,11 @@ from .demuxer import VideoPacket
 
 #: So many frames wait for what follows before they are given in place of others.
 _MAX_LATE = 16
+#: Codecs of which every packet shows a frame. Others hide some (VP8), repeat one by an empty packet
+#: (MPEG-4), or drop pictures by right (H.264, HEVC).
+_EVERY_SHOWN = frozenset({"av1", "mjpeg", "mpeg1video", "mpeg2video", "prores"})
+#: Codecs of which the loss of a picture may go unnoticed by the pictures predicted from it.
+_PREDICTING = frozenset({"av1", "mpeg1video", "mpeg2video"})
 
 
 @dataclass(slots=True)
@@ -62,6 +67,9 @@ class Picker:
         key_only: bool,
         rebuilds_pts: bool,
         delay: int = 0,
+        codec: str = "",
+        gaps: list[int] | None = None,
+        cut: int | None = None,
     ) -> None:
         self._open = list(targets)
         self._key_only = key_only
@@ -69,6 +77,12 @@ class Picker:
         self._reliable = reliable
         self._from_start = from_start
         self._held: tuple[VideoFrame, int, bool] | None = None
+        self._gaps = [] if gaps is None else gaps
+        self._cut = cut
+        self._every_shown = codec in _EVERY_SHOWN
+        self._tracks_losses = codec in _PREDICTING
+        #: pts of packets that were sent whole and whose frames have not come out
+        self._due: list[int] = []
         self._tainted = False  # a damaged frame was seen since the last sound keyframe
         self._errors = 0
         self._damaged: set[int] = set()
@@ -106,12 +120,29 @@ class Picker:
             if damaged:
                 self._damaged.add(packet.pts)
         self.packets += 1
+        if packet.is_corrupt and packet.pts is not None:
+            self._gaps.append(packet.pts)
         if self._stamps is not None and packet.dts is not None:
             heapq.heappush(self._stamps, packet.dts)
         if packet.is_keyframe and packet.pts is not None and not packet.is_discard:
             if self._stamps is not None and not self._keys and not self._from_start:
                 self._anchor = packet.pts
             self._keys.append(packet.pts)
+
+    def expect(self, packet: VideoPacket) -> None:
+        """A packet was given to the decoder whole, so a frame must come of it."""
+        if self._tracks_losses and packet.pts is not None and not packet.is_discard:
+            heapq.heappush(self._due, packet.pts)
+
+    def _lost_before(self, pts: int) -> bool:
+        """Whether a frame that should have come out before ``pts`` did not: what follows may be
+        predicted from something else in its place, without the decoder's noticing."""
+        lost = False
+        while self._due and self._due[0] <= pts:
+            due = heapq.heappop(self._due)
+            # Pictures shown before the first keyframe (RASL) are dropped by right.
+            lost |= due < pts and bool(self._keys) and due >= self._keys[0]
+        return lost
 
     def _recovering(self, pts: int) -> bool:
         """Whether a frame comes too soon after a start that was no clean one.
@@ -169,7 +200,7 @@ class Picker:
             return
         if self._recovering(pts):
             return
-        corrupt = self._is_tainted(frame, errors)
+        corrupt = self._is_tainted(frame, errors, self._lost_before(pts))
         if self._key_only:
             # One keyframe was sent and whatever comes of it is the answer to all.
             mine, self._open = self._open, []
@@ -184,7 +215,7 @@ class Picker:
                 early = [t for t in self._open if t.wanted < pts]
                 if early:
                     self._open = self._open[len(early) :]
-                    yield self._delivery(frame, pts, early, True, corrupt)
+                    yield self._delivery(frame, pts, early, errors == 0, corrupt)
         elif pts > self._held[1]:
             yield from self._answer(pts, errors)
         else:
@@ -200,7 +231,7 @@ class Picker:
         marked = frame.key_frame or (self._stamps is None and pts in self._keys)
         return Delivery(frame, pts, targets, exact, corrupt, marked)
 
-    def _is_tainted(self, frame: VideoFrame, errors: int) -> bool:
+    def _is_tainted(self, frame: VideoFrame, errors: int, lost: bool) -> bool:
         """Whether a frame is damaged, or was predicted from one that is.
 
         What a decoder makes up depends on the pictures it saw before. So a damaged frame is never
@@ -211,6 +242,8 @@ class Picker:
             self._tainted = True
         elif frame.key_frame:
             self._tainted = False
+        elif lost:
+            self._tainted = True
         self._errors = errors
         return self._tainted
 
@@ -233,8 +266,17 @@ class Picker:
         meant = not self._reliable or pts in self.wanted
         proved = [t for t in mine if meant and not any(w <= t.wanted for w in lost)]
         doubtful = [t for t in mine if t not in proved]
+        # What was shown between this frame and the next may be what is missing.
+        gap = any(pts < g and (before is None or g <= before) for g in self._gaps)
+        gap |= self._cut is not None and (before is None or before > self._cut)
+        uncertain = [t for t in proved if gap and t.wanted > pts]
+        proved = [t for t in proved if t not in uncertain]
+        if uncertain and not self._proved_only:
+            yield self._delivery(frame, pts, uncertain, False, corrupt)
         if proved and not (corrupt and self._proved_only):
-            yield self._delivery(frame, pts, proved, True, corrupt)
+            # Counted stamps are those of other frames once one is missing.
+            counted = errors > 0 and self._stamps is not None
+            yield self._delivery(frame, pts, proved, not counted, corrupt)
         if doubtful and not self._proved_only:
             self._late.append(self._delivery(frame, pts, doubtful, True, corrupt))
             if len(self._late) > _MAX_LATE:
@@ -244,7 +286,7 @@ class Picker:
         """The wanted packet gave no frame: it was hidden (VP8 golden frames), half of one (fields),
         or a player never shows it. Unless something was damaged, or came too late for the order
         of presentation that the decoder believed in."""
-        delivery.exact = errors == 0 and not self.disordered
+        delivery.exact = errors == 0 and not self.disordered and not self._every_shown
         return delivery
 
     def end(self, errors: int, truncated: bool) -> Iterator[Delivery]:
