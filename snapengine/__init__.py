@@ -17,13 +17,13 @@ from . import errors
 from .errors import SnapError
 
 if TYPE_CHECKING:
+    from .budget import set_cpu_budget
     from .engine import Video, open
     from .model.limits import Limits
     from .model.media import VideoInfo
     from .model.plan import Plan
     from .model.result import Cue
     from .model.stats import RunStats
-    from .pipeline import set_cpu_budget
     from .results import Snapshot, SpritePage, SpriteSheet
 
 __version__ = "0.1.0"
@@ -56,7 +56,7 @@ _HOMES = {
     "Video": "engine",
     "VideoInfo": "model.media",
     "open": "engine",
-    "set_cpu_budget": "pipeline",
+    "set_cpu_budget": "budget",
 }
 
 

@@ -10,7 +10,6 @@ way is bounded, so memory does not grow with the number of targets.
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
@@ -18,7 +17,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
-from .errors import InvalidOption
+from .budget import BUDGET, CpuBudget
 from .media.batching import Batch, Batcher
 from .media.decoder import Decoder, Delivery
 from .media.parameters import CodecParameters
@@ -36,56 +35,6 @@ _ACCEPT_DOUBTFUL = 3
 _ATTEMPTS = 16
 #: When the best frame before lies farther away than this, a nearer keyframe behind is preferred.
 _FAR_SECONDS = 0.5
-
-
-class CpuBudget:
-    """How many decoding threads the whole process may run at once.
-
-    Every decoder holds a permit per thread while it works, whoever called. The default is the
-    number of processors this process may run on (``sched_getaffinity``; container quotas are not
-    seen).
-    """
-
-    def __init__(self, size: int | None = None) -> None:
-        self._size = size or available_cores()
-        self._free = self._size
-        self._changed = threading.Condition()
-
-    @property
-    def size(self) -> int:
-        return self._size
-
-    def resize(self, size: int) -> None:
-        """Change the budget; running decoders finish first."""
-        with self._changed:
-            self._free += size - self._size
-            self._size = size
-            self._changed.notify_all()
-
-    @contextlib.contextmanager
-    def take(self, wanted: int = 1) -> Iterator[int]:
-        """Wait for one permit, take up to ``wanted``; yields how many."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._free > 0)
-            taken = max(1, min(wanted, self._free))
-            self._free -= taken
-        try:
-            yield taken
-        finally:
-            with self._changed:
-                self._free += taken
-                self._changed.notify_all()
-
-
-def available_cores() -> int:
-    """Processors this process may use."""
-    try:
-        return len(os.sched_getaffinity(0)) or 1
-    except AttributeError:
-        return os.cpu_count() or 1
-
-
-BUDGET = CpuBudget()
 
 
 T = TypeVar("T")
@@ -297,6 +246,9 @@ class Pipeline:
         Some keyframes are none: a recovery point shows its first pictures only after a while, a
         damaged one never. In the end the nearest frame that can be had is taken and marked.
         """
+        if stats.false_keyframes:
+            self._batcher.distrust_keys()
+            targets = [replace(t, key=None, kind="exact", shown=None) for t in targets]
         far: list[Delivery] = []
         dead = self._dead
         known = [t for t in targets if dead.covers(t.wanted)]
@@ -387,13 +339,3 @@ class Pipeline:
             self._pool.lend(threads, False) as decoder,
         ):
             yield from decoder.decode(batch, stats, skip=False)
-
-
-def set_cpu_budget(threads: int) -> None:
-    """How many decoding threads the whole process may run at once; default: its processors.
-
-    Shared by all videos and calls. Raises :class:`~snapengine.errors.InvalidOption`.
-    """
-    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
-        raise InvalidOption(f"threads must be at least 1, not {threads!r}")
-    BUDGET.resize(threads)

@@ -118,6 +118,7 @@ class Session:
         stats = RunStats()
         if demuxer is None:
             demuxer = self._open_demuxer(stats)
+            demuxer.peek_first()  # what decoders are told once is told there
             if self._first_stamps is not None:
                 demuxer.index.learn(*self._first_stamps)
             before = 0

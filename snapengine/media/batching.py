@@ -127,11 +127,18 @@ class Batcher:
         self._demuxer.put_back([packet])
         return packet.is_keyframe and (not exactly or packet.pts == key.pts)
 
+    def distrust_keys(self) -> None:
+        """Keyframe flags turned out to be lies: from now on decode from the first packet."""
+        self._demuxer.keys_lie = True
+        self._demuxer.index.distrust()
+
     def earlier(self, targets: list[Target], attempt: int) -> Iterator[Batch]:
         """Batches for the same targets from further back, doubling with ``attempt`` 1, 2, ..."""
         first = targets[0].wanted
         stamp = first
-        if self._demuxer.index.complete:
+        if self._demuxer.keys_lie:
+            stamp = self._demuxer.start_stamp()
+        elif self._demuxer.index.complete:
             for _ in range(2**attempt - 1):
                 key = self._demuxer.index.floor(stamp)
                 if key is None:
@@ -241,6 +248,9 @@ class Batcher:
 
         One pass for the keyframes that are near enough, then one for what must be decoded.
         """
+        if self._demuxer.keys_lie:
+            # Nobody knows the keyframes; the frame shown is never farther from the target.
+            targets = [replace(t, kind="exact", key=None, shown=None) for t in targets]
         exact = [t for t in targets if t.kind == "exact"]
         around = Surroundings()
         chosen: Neighbour | None = None

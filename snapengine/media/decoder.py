@@ -32,6 +32,9 @@ __all__ = ["SKIPPABLE", "Decoder", "Delivery"]
 #: picture with nal_ref_idc 0 (H.264, 7.4.1) or a B picture (MPEG-1/2) is never predicted from, so
 #: passing over it changes no other picture. For others :mod:`.bitstream` looks at each packet.
 SKIPPABLE = frozenset({"h264", "mpeg2video", "mpeg1video"})
+#: Codecs whose decoders show nothing before they have met a picture to begin with, whatever the
+#: container calls a keyframe. Others begin at any picture, and show what they make of it.
+CAREFUL = frozenset({"h264", "hevc", "mpeg1video", "mpeg2video", "vp8", "vp9", "av1"})
 
 
 class Decoder:
@@ -169,6 +172,7 @@ class Decoder:
             gaps=batch.gaps,
             cut=batch.cut,
             codec=self.parameters.codec if self.parameters.field_order <= 1 else "",
+            gullible=self.parameters.codec not in CAREFUL,
         )
         if self._reader is not None:
             # What is streamed cannot be known in advance.
@@ -232,6 +236,7 @@ class Decoder:
                 yield from picker.take(frame, errors)
             yield from picker.end(errors, batch.truncated)
         finally:
+            stats.false_keyframes += picker.false_start
             if not drained and self.threads > 1:
                 # A frame-threaded decoder must be drained before it is flushed or closed.
                 try:

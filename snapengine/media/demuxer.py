@@ -27,6 +27,7 @@ from .opener import OpenedContainer, open_container
 from .stamps import Stamper
 
 if TYPE_CHECKING:
+    from av.packet import PktSideDataT
     from av.video.stream import VideoStream
 
     VideoPacket = Packet[VideoStream]
@@ -35,6 +36,10 @@ else:
 
 #: With an index: read on instead of seeking when at most this many packets lie between.
 _READ_ON_PACKETS = 8
+#: Codecs of up to 256 colours, whose palette may travel outside of the packets.
+_PALETTED = frozenset(
+    {"8bps", "aasc", "cinepak", "flic", "msrle", "msvideo1", "qtrle", "rawvideo", "smc", "tscc"}
+)
 #: First step back, in seconds, when a landing had no keyframe before the target; then doubled.
 STEP_BACK_SECONDS = 1.0
 
@@ -65,9 +70,14 @@ class Demuxer:
         self._container = opened.container
         self._stamper = Stamper(self.stream, rebuilds_pts=opened.rebuilds_pts)
         track = opened.iso_track
-        self._several_entries = track is not None and track.descriptions > 1
-        #: parameter sets of the sample entry in force, if they are not those of the header
-        self._extradata: PacketSideData | None = None
+        self._carried: tuple[PktSideDataT, ...] = ()
+        if track is not None and track.descriptions > 1:
+            self._carried += ("new_extradata",)
+        if self.stream.codec_context.codec.canonical_name in _PALETTED:
+            self._carried += ("palette",)
+        self._latest: dict[PktSideDataT, PacketSideData] = {}
+        #: whether keyframe flags are worthless: then only the first packet counts as one
+        self.keys_lie = opened.keys_lie
         self._limits = limits
         self._guard = guard
         self._packets: Iterator[VideoPacket] | None = None
@@ -79,6 +89,8 @@ class Demuxer:
         #: pts of the first keyframe of the stream, once it was read on the way from the start
         self.first_key: int | None = None
         self._since_start = True
+        #: whether nothing was read from the container since it stood at its start
+        self._untouched = True
         self._ended = False
         self._continuity = Continuity(opened)
 
@@ -123,9 +135,11 @@ class Demuxer:
             self.stats.packets_read += 1
             self._continuity.follow(packet)
             self._stamper.stamp(packet, self._clock)
-            if self._several_entries:
-                self._describe(packet)
+            for kind in self._carried:
+                self._carry(packet, kind)
             self._check()
+            packet.is_keyframe &= self._untouched or not self.keys_lie
+            self._untouched = False
             if packet.is_keyframe and self._since_start:
                 self._since_start = False
                 self.first_key = packet.pts
@@ -133,16 +147,17 @@ class Demuxer:
             self._clock = packet.dts
         return packet
 
-    def _describe(self, packet: VideoPacket) -> None:
-        """Let every keyframe carry its parameter sets (``AV_PKT_DATA_NEW_EXTRADATA``).
+    def _carry(self, packet: VideoPacket, kind: PktSideDataT) -> None:
+        """Let every keyframe carry what decoders must know and are told once: the parameter sets
+        of its sample entry (``AV_PKT_DATA_NEW_EXTRADATA``), its palette (``AV_PKT_DATA_PALETTE``).
 
-        libavformat sends them along when it comes to another sample entry (``stsd``), not when it
-        is moved to its middle a second time; decoders start at any keyframe.
+        libavformat sends them along where they change, or at the start, and not when it is moved
+        there a second time; our decoders start at any keyframe.
         """
-        if packet.has_sidedata("new_extradata"):
-            self._extradata = packet.get_sidedata("new_extradata")
-        elif packet.is_keyframe and self._extradata is not None:
-            packet.set_sidedata(self._extradata)
+        if packet.has_sidedata(kind):
+            self._latest[kind] = packet.get_sidedata(kind)
+        elif packet.is_keyframe and kind in self._latest:
+            packet.set_sidedata(self._latest[kind])
 
     def _check(self) -> None:
         allowed = self._limits.max_packets
@@ -166,7 +181,7 @@ class Demuxer:
         self._clock = None
         self._ended = False
         self._continuity.restart()
-        self.at_start = self._since_start = False
+        self.at_start = self._since_start = self._untouched = False
         self.stats.seeks += 1
         began = time.perf_counter()
         try:
@@ -198,7 +213,7 @@ class Demuxer:
                 self.seek(stamp)
             except SeekFailed:
                 continue
-            self.at_start = True
+            self.at_start = self._untouched = True
             return
         raise SeekFailed(f"{self.opened.reader.name}: cannot go back to the start", stage="decode")
 
@@ -208,7 +223,7 @@ class Demuxer:
             fresh = self.at_start and not self._ahead
             try:
                 self.seek(self.start_time or 0)
-                self.at_start = fresh
+                self.at_start = self._untouched = fresh
             except SeekFailed:
                 self.rewind()  # then there is no index, and searching finds its own way
         self.index.settle()
@@ -318,6 +333,9 @@ class Demuxer:
 
         ``shown``: one that is shown, not one that an edit list keeps for decoding only.
         """
+        if self.keys_lie:
+            self.rewind()
+            return
         step = 0.0
         start = self.stream.start_time
         while True:

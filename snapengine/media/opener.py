@@ -27,6 +27,18 @@ _REFUSED_FORMATS = frozenset(
 _GENPTS = 0x0001
 #: (demuxer, codec): stamps of reordered pictures are wrong, and nothing gives them away.
 _LYING = frozenset({("asf", "h264"), ("asf", "hevc"), ("mpeg", "mpeg4")})
+#: Codecs that predict, and whose decoders do not tell which frames do.
+_SILENT = frozenset({"cinepak", "msrle", "msvideo1", "qtrle", "rpza", "smc", "tscc"})
+#: So many index entries are looked at.
+_SAMPLED = 64
+#: Codecs of AVI that predict, and whose decoders begin at any picture.
+_PREDICTING_IN_AVI = frozenset(
+    {
+        "cinepak", "flv1", "h263", "h263p", "indeo2", "indeo3", "indeo4", "indeo5", "msmpeg4v1",
+        "msmpeg4v2", "msmpeg4v3", "msrle", "msvideo1", "snow", "svq1", "svq3", "tscc",
+        "truemotion1", "truemotion2", "vp3", "vp5", "vp6", "wmv1", "wmv2", "zmbv",
+    }
+)  # fmt: skip
 #: No protocol of libavformat's own: an SDP file would open sockets, a playlist files.
 _OPTIONS = {"protocol_whitelist": "none"}
 #: AVIO buffer. A header is read in steps of this size; packets larger than it bypass the buffer.
@@ -60,6 +72,18 @@ class OpenedContainer:
         before them, whose muxers write what they like. No frame of such a file is called exact."""
         codec = self.stream.codec_context.codec.canonical_name
         return (self.format_name, codec) in _LYING
+
+    @property
+    def keys_lie(self) -> bool:
+        """Whether keyframe flags are worthless: in AVI they are in the index, and without it
+        libavformat flags every packet, except where it looks into them (MPEG-4). Some encoders do
+        the same."""
+        codec, entries = self.stream.codec_context.codec.canonical_name, self.stream.index_entries
+        if self.format_name == "avi" and len(entries) <= 1:
+            return codec in _PREDICTING_IN_AVI
+        # Where frames do not say what they are, flags that are all set are taken for unset ones.
+        first = range(min(len(entries), _SAMPLED))
+        return codec in _SILENT and len(first) > 1 and all(entries[i].is_keyframe for i in first)
 
     @property
     def iso_track(self) -> VideoTrack | None:

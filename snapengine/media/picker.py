@@ -19,6 +19,8 @@ _MAX_LATE = 16
 _EVERY_SHOWN = frozenset({"av1", "mjpeg", "mpeg1video", "mpeg2video", "prores"})
 #: Codecs of which the loss of a picture may go unnoticed by the pictures predicted from it.
 _PREDICTING = frozenset({"av1", "mpeg1video", "mpeg2video"})
+#: AV_PICTURE_TYPE_I; _P, _B and _S.
+_INTRA, _PREDICTED = 1, (2, 3, 4)
 
 
 @dataclass(slots=True)
@@ -68,6 +70,7 @@ class Picker:
         rebuilds_pts: bool,
         delay: int = 0,
         codec: str = "",
+        gullible: bool = False,
         gaps: list[int] | None = None,
         cut: int | None = None,
     ) -> None:
@@ -80,6 +83,9 @@ class Picker:
         self._gaps = [] if gaps is None else gaps
         self._cut = cut
         self._every_shown = codec in _EVERY_SHOWN
+        self._gullible = gullible and not from_start
+        #: whether the batch began at a keyframe that is none
+        self.false_start = False
         self._tracks_losses = codec in _PREDICTING
         #: pts of packets that were sent whole and whose frames have not come out
         self._due: list[int] = []
@@ -200,6 +206,11 @@ class Picker:
             return
         if self._recovering(pts):
             return
+        if self._gullible:
+            # Until a picture comes that stands on its own. What does not say what it is may be
+            # made up (MPEG-4: in place of a reference).
+            self._gullible = int(frame.pict_type) != _INTRA
+            self.false_start |= int(frame.pict_type) in _PREDICTED
         corrupt = self._is_tainted(frame, errors, self._lost_before(pts))
         if self._key_only:
             # One keyframe was sent and whatever comes of it is the answer to all.
@@ -229,7 +240,7 @@ class Picker:
         # Some decoders (libvpx, QuickTime RLE) do not mark their frames. Where pts were rebuilt
         # the packets' say nothing.
         marked = frame.key_frame or (self._stamps is None and pts in self._keys)
-        return Delivery(frame, pts, targets, exact, corrupt, marked)
+        return Delivery(frame, pts, targets, exact and not self.false_start, corrupt, marked)
 
     def _is_tainted(self, frame: VideoFrame, errors: int, lost: bool) -> bool:
         """Whether a frame is damaged, or was predicted from one that is.
@@ -240,7 +251,7 @@ class Picker:
         # Frames come out later than their packets: a keyframe behind damage may itself be damaged.
         if frame.is_corrupt or errors > self._errors or frame.pts in self._damaged:
             self._tainted = True
-        elif frame.key_frame:
+        elif frame.key_frame and (self._stamps is not None or frame.pts in self._keys):
             self._tainted = False
         elif lost:
             self._tainted = True

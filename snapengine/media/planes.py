@@ -90,7 +90,8 @@ def layout_of(name: str) -> _Layout:
     depth = max(c.bits for c in parts)
     alpha = any(c.is_alpha for c in parts)
     planar = len({c.plane for c in parts}) == len(parts) and not name.endswith("be")
-    plain = planar and depth <= 16 and not native.has_palette and "f32" not in name
+    # Packed bits (monow, monob) are no bytes.
+    plain = planar and 8 <= depth <= 16 and not native.has_palette and "f32" not in name
     shift = 16 - depth if name.startswith(("p0", "p2", "p4")) or "msb" in name else 0
     if native.is_rgb or native.has_palette:
         if plain and name.startswith("gbr"):
@@ -165,8 +166,10 @@ def color_of(
     return found
 
 
-#: AVFieldOrder (libavcodec/defs.h): which field is shown first.
-_FIELD_ORDERS: dict[int, FieldOrder] = {2: "top", 3: "bottom", 4: "bottom", 5: "top"}
+#: AVFieldOrder: which field is shown first. libavcodec/defs.h says of 4 and 5 (one field coded
+#: first, the other shown first) the opposite of what its muxers write and its decoders find in the
+#: bitstream (ffmpeg_enc.c; ProRes frame headers): there the first letter is the field shown first.
+_FIELD_ORDERS: dict[int, FieldOrder] = {2: "top", 3: "bottom", 4: "top", 5: "bottom"}
 
 
 def field_order_of(order: int) -> FieldOrder:

@@ -87,7 +87,10 @@ def probe(
         bit_rate=context.bit_rate or opened.container.bit_rate or None,
         color=color,
         is_hdr=color.is_hdr,
-        field_order=field_order_of(context.field_order),
+        # DV is bottom first, in both of its systems (IEC 61834-2); containers do not say so.
+        field_order="bottom"
+        if parameters.codec == "dvvideo"
+        else field_order_of(context.field_order),
         has_alpha=has_alpha(opened.stream),
         crop=facts.crop,
         light=facts.light,

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING
 
 from av.packet import Packet
 
+from .bitstream.nal import annex_b, length_prefixed, uses_lengths
+
 if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
@@ -34,7 +36,14 @@ class Stamper:
         self._codec = stream.codec_context.name
         rate = Fraction(stream.guessed_rate or 25)
         assert stream.time_base is not None
-        self._frame = max(1, int(1 / rate / stream.time_base))
+        self._exact_frame = 1 / rate / stream.time_base
+        self._frame = max(1, int(self._exact_frame))
+        extradata = memoryview(stream.codec_context.extradata or b"")
+        #: bytes of the lengths before NAL units, 0: start codes (ISO/IEC 14496-15, avcC and hvcC)
+        self._lengths = 0
+        if self._codec in ("h264", "hevc") and uses_lengths(extradata):
+            at = 4 if self._codec == "h264" else 21
+            self._lengths = (extradata[at] & 3) + 1 if len(extradata) > at else 4
         #: whether pts is dts, see above
         self.rebuilds_pts = rebuilds_pts
         #: whether no packet has a stamp; known from the first one
@@ -66,7 +75,9 @@ class Stamper:
             self.rebuilds_pts |= self.stampless or self._packed
         if self.stampless:
             length = packet.duration or self._frame
-            packet.dts = self._ordinal * length
+            # Whole ticks would add up to seconds where a frame is none (30 a second in Matroska).
+            exact = self._exact_frame if abs(length - self._exact_frame) < 1 else length
+            packet.dts = int(self._ordinal * exact)
             packet.duration = length
             self._ordinal += 1
         if self.sparse is not None:
@@ -81,25 +92,24 @@ class Stamper:
                 self._place_keyframe(packet)
 
     def _place_keyframe(self, packet: Packet[VideoStream]) -> None:
-        if not starts_closed(bytes(packet), self._codec):
+        if not starts_closed(bytes(packet), self._codec, self._lengths):
             packet.is_keyframe = False  # nobody says how many pictures are shown before it
         elif self._packed and packet.pts is not None:
             packet.pts += packed_before(bytes(packet)) * (packet.duration or self._frame)
 
 
-def starts_closed(data: bytes, codec: str) -> bool:
+def starts_closed(data: bytes, codec: str, lengths: int = 0) -> bool:
     """Whether no picture behind this keyframe is shown before it: H.264 IDR (nal_unit_type 5) and
-    HEVC IDR (19, 20) in an Annex B packet, keyframes of other codecs."""
+    HEVC IDR (19, 20), keyframes of other codecs. ``lengths``: bytes of the lengths before NAL
+    units, 0 for start codes (Annex B)."""
     if codec not in ("h264", "hevc"):
         return True
-    position = data.find(b"\0\0\1")
-    while 0 <= position < len(data) - 3:
-        head = data[position + 3]
-        if codec == "h264" and head & 31 in (1, 5):
-            return head & 31 == 5
-        if codec == "hevc" and head >> 1 & 63 < 32:
-            return head >> 1 & 63 in (19, 20)
-        position = data.find(b"\0\0\1", position + 3)
+    view = memoryview(data)
+    for unit in length_prefixed(view, lengths) if lengths else annex_b(view):
+        if codec == "h264" and len(unit) and unit[0] & 31 in (1, 5):
+            return unit[0] & 31 == 5
+        if codec == "hevc" and len(unit) and unit[0] >> 1 & 63 < 32:
+            return unit[0] >> 1 & 63 in (19, 20)
     return True
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import InvariantBroken
 from .color import ColorInfo, LightLevels
 from .geometry import UPRIGHT, Orientation, Size
 
@@ -49,6 +50,12 @@ class Plane:
     stride: int
     width: int
     height: int
+
+    def __post_init__(self) -> None:
+        if self.stride * (self.height - 1) + self.width > self.data.size:
+            raise InvariantBroken(
+                f"a plane of {self.width}x{self.height}, {self.stride} apart, in {self.data.size}"
+            )
 
     def array(self) -> NDArray[Any]:
         """The visible samples as a (height, width) view, no copy."""

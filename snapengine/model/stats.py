@@ -15,7 +15,8 @@ class RunStats:
     ``packets_skipped``: those whose picture the decoder was told to pass over unless referenced, or
     (AV1) never got because nothing wanted depends on it; the ones kept back whole are not sent.
     ``frames_decoded``: frames that came out of a decoder. ``frames_used``: those that became
-    pictures. ``decode_errors``: packets the decoder refused. ``retries``: segments decoded again.
+    pictures. ``decode_errors``: packets the decoder refused. ``false_keyframes``: packets marked as
+    keyframes that were none. ``retries``: segments decoded again.
     ``bytes_read``: bytes out of the source. ``*_seconds``: thread time inside a stage, added over
     threads; ``wall_seconds`` is the time of the call.
     """
@@ -28,6 +29,7 @@ class RunStats:
     frames_decoded: int = 0
     frames_used: int = 0
     decode_errors: int = 0
+    false_keyframes: int = 0
     retries: int = 0
     bytes_read: int = 0
     demux_seconds: float = 0.0

@@ -27,7 +27,8 @@ OURS: dict[str, set[str]] = {
     "kernels": set(),
     "imaging": {*_VALUES, "kernels"},
     "outputs": _VALUES,
-    "pipeline": {*_VALUES, "media"},
+    "budget": {"errors"},
+    "pipeline": {*_VALUES, "budget", "media"},
     "results": {*_VALUES, "imaging", "outputs"},
     # It paints a layout, and is told of frames by media's value for that (see MEDIA_VALUES).
     "sheet": {*_VALUES, "imaging", "media", "outputs", "planning", "results"},
@@ -41,7 +42,7 @@ OURS: dict[str, set[str]] = {
     "demo": {"", "errors"},
     "__main__": {"cli"},
     # What the package offers, from where it lives.
-    "": {*_VALUES, "engine", "pipeline", "results"},
+    "": {*_VALUES, "budget", "engine", "results"},
 }  # fmt: skip
 #: Layer -> packages of others it may import; nobody may import any that is not here.
 OTHERS: dict[str, set[str]] = {

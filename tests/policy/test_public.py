@@ -31,6 +31,7 @@ LONG_LINES, TOO_LONG_LINES = 400, 600
 LONG = {
     "snapengine/engine.py": "the public verbs: half of it is what their callers read",
     "snapengine/cli.py": "three commands; a third of it is what --help says",
+    "snapengine/media/demuxer.py": "one reader's state; each seek rule needs all of it",
     "snapengine/media/batching.py": "one state of one demuxer; its cutting rules are read together",
 }
 #: Methods and properties whose name and type say all there is to say.

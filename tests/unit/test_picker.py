@@ -18,7 +18,11 @@ def frame(pts: int | None, *, key: bool = False, corrupt: bool = False) -> Any:
 
 def packet(pts: int | None, *, dts: int | None = None, key: bool = False) -> Any:
     return SimpleNamespace(
-        pts=pts, dts=pts if dts is None else dts, is_keyframe=key, is_discard=False
+        pts=pts,
+        dts=pts if dts is None else dts,
+        is_keyframe=key,
+        is_discard=False,
+        is_corrupt=False,
     )
 
 

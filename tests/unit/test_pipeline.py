@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import snapengine
+from snapengine.budget import BUDGET, CpuBudget, available_cores
 from snapengine.errors import InvalidOption
 from snapengine.media.batching import Batcher
 from snapengine.media.demuxer import Demuxer
@@ -21,7 +22,7 @@ from snapengine.media.probe import probe
 from snapengine.model.limits import Limits
 from snapengine.model.plan import Plan
 from snapengine.model.stats import RunStats
-from snapengine.pipeline import BUDGET, CpuBudget, DecoderPool, Pipeline, available_cores
+from snapengine.pipeline import DecoderPool, Pipeline
 from snapengine.planning.planner import StreamClock, make_plan
 from snapengine.sources import LocalSource
 from tests.media.atlas import recipe
