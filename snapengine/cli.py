@@ -210,9 +210,7 @@ def _info(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def _facts(info: Any) -> dict[str, Any]:
     names = [n for n in type(info).__slots__ if n != "metadata"]
-    facts = {name: _plain(getattr(info, name)) for name in names}
-    facts["warnings"] = list(info.warnings)
-    return facts
+    return {name: _plain(getattr(info, name)) for name in names}
 
 
 def _plain(value: Any) -> Any:

@@ -96,6 +96,10 @@ class _Dead:
         since = None if self.before is None else self.before.pts
         return self.until is not None and pts <= self.until and (since is None or since < pts)
 
+    def until_before(self, target: Target) -> int | None:
+        """Where it ends, if the target lies behind it."""
+        return self.until if self.until is not None and self.until < target.wanted else None
+
     def is_passed(self, began: int, batch: Batch) -> bool:
         """Whether decoding from ``began`` on passes through it to targets behind."""
         return self.until is not None and began <= self.until < batch.targets[0].wanted
@@ -258,7 +262,7 @@ class Pipeline:
         while targets and attempt < attempts and not ends:
             attempt += 1
             left: list[Target] = []
-            for batch in self._batcher.earlier(targets, attempt):
+            for batch in self._batcher.earlier(targets, attempt, dead.until_before(targets[0])):
                 stats.retries += 1
                 # Further back lies nothing, or what is known to be dead.
                 ends |= self._batcher.exhausted or dead.is_passed(self._batcher.began, batch)

@@ -132,8 +132,13 @@ class Batcher:
         self._demuxer.keys_lie = True
         self._demuxer.index.distrust()
 
-    def earlier(self, targets: list[Target], attempt: int) -> Iterator[Batch]:
-        """Batches for the same targets from further back, doubling with ``attempt`` 1, 2, ..."""
+    def earlier(
+        self, targets: list[Target], attempt: int, dead: int | None = None
+    ) -> Iterator[Batch]:
+        """Batches for the same targets from further back, doubling with ``attempt`` 1, 2, ...
+
+        Not from before the last keyframe up to ``dead`` (pts), where nothing is to be had.
+        """
         first = targets[0].wanted
         stamp = first
         if self._demuxer.keys_lie:
@@ -141,13 +146,15 @@ class Batcher:
         elif self._demuxer.index.complete:
             for _ in range(2**attempt - 1):
                 key = self._demuxer.index.floor(stamp)
-                if key is None:
+                if key is None or (dead is not None and key.pts <= dead):
                     break
                 stamp = key.pts - 1
             key = self._demuxer.index.floor(stamp)
             stamp = self._demuxer.start_stamp() if key is None else key.pts
         else:
             stamp = first - self._demuxer.ticks(STEP_BACK_SECONDS * 4**attempt)
+            if dead is not None:
+                stamp = max(stamp, dead)
         self.began = stamp
         self.exhausted = stamp <= self._demuxer.start_stamp()
         if self.exhausted:
@@ -343,7 +350,8 @@ class Batcher:
                 break
             if not started:
                 if not packet.is_keyframe:
-                    if keep_all and packet.dts is not None and packet.dts > remaining[-1].wanted:
+                    listed = keep_all or self._demuxer.index.exhaustive
+                    if listed and packet.dts is not None and packet.dts > remaining[-1].wanted:
                         break  # nothing before the last target is decodable
                     continue  # not decodable from here
                 started = True

@@ -10,6 +10,7 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from .ebml import is_contiguous, segment_is_cut_off
+from .joints import is_joint
 from .opener import OpenedContainer
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class Continuity:
         """Flag the packet if it does not follow the one before; give it its own number in AVI."""
         # libavformat flags the packet that was open when it found data missing; what is left of
         # those behind it comes with the next one, under stamps that are not its own.
+        if packet.is_corrupt and self._is_joint(packet):
+            packet.is_corrupt = False
         broken, self._broken = self._broken, packet.is_corrupt
         if broken:
             packet.is_corrupt = True
@@ -62,6 +65,11 @@ class Continuity:
             return False
         source = self._opened.source
         return segment_is_cut_off(source) or not is_contiguous(source, self._end, size)
+
+    def _is_joint(self, packet: VideoPacket) -> bool:
+        if self._opened.format_name != "mpegts" or packet.pos is None or packet.pos < 0:
+            return False
+        return is_joint(self._opened.source, packet.pos, packet.duration or 0)
 
     def _place(self, packet: VideoPacket) -> None:
         """AVI numbers chunks as they are read, so those behind a hole get the numbers of others."""

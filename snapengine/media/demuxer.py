@@ -25,6 +25,7 @@ from .index import ContainerIndex
 from .native_errors import translating
 from .opener import OpenedContainer, open_container
 from .stamps import Stamper
+from .tail import last_stamp
 
 if TYPE_CHECKING:
     from av.packet import PktSideDataT
@@ -187,7 +188,7 @@ class Demuxer:
         try:
             if self._stamper.stampless:
                 # Only the beginning can be found again without reading everything before it.
-                self._container.seek(0, stream=self.stream, unsupported_byte_offset=True)
+                self._begin_again()
                 self._stamper.restart()
                 self.at_start = True
             else:
@@ -200,6 +201,24 @@ class Demuxer:
             ) from exc
         finally:
             self.stats.demux_seconds += time.perf_counter() - began
+
+    def _begin_again(self) -> None:
+        """Go to the first byte, for streams without stamps.
+
+        Matroska's demuxer goes by its cues only: moved to a byte it believes to be where it was,
+        moved to a time it passes over blocks without stamps (those before 0). It is opened anew.
+        """
+        old = self.opened
+        if "matroska" not in old.format_name:
+            self._container.seek(0, stream=self.stream, unsupported_byte_offset=True)
+            return
+        number = old.video_streams.index(self.stream)
+        self.opened = fresh = open_container(old.source, self._guard, number)
+        fresh.reader.bytes_read += old.reader.bytes_read
+        old.close()
+        self._container, self.stream = fresh.container, fresh.stream
+        self.index, self._continuity = ContainerIndex(fresh), Continuity(fresh)
+        self.index.distrust()
 
     def rewind(self) -> None:
         """Back to the first packet."""
@@ -219,6 +238,8 @@ class Demuxer:
 
     def prepare_index(self) -> None:
         """Let the container load what it reads only when asked (Matroska cues), once."""
+        if self._stamper.stampless is None:
+            self.peek_first()  # how a stream is stamped shows at its start only
         if self.index.wants_seek:
             fresh = self.at_start and not self._ahead
             try:
@@ -247,6 +268,8 @@ class Demuxer:
                 break
         if self._stamps_are_sparse(found):
             return self.peek_first()
+        if self._stamper.stampless:
+            self.index.distrust()  # its stamps are not those that are counted here
         self.put_back(taken)
         self.at_start = True
         return found
@@ -271,39 +294,7 @@ class Demuxer:
 
     def last_stamp(self) -> tuple[int, int] | None:
         """(pts, duration) of the last frame in presentation order, by looking at the tail."""
-        last = self.index.last_key
-        attempts: list[int] = []
-        if last is not None:
-            attempts.append(last.pts)
-        else:
-            guess = self.opened.container.duration
-            if guess:
-                at = int(guess / 1_000_000 / self.time_base) + (self.start_time or 0)
-                attempts += [at - self.ticks(s) for s in (2.0, 10.0, 60.0)]
-        for stamp in [*attempts, None]:
-            try:
-                if stamp is None:
-                    self.rewind()
-                else:
-                    self.seek(stamp)
-            except SeekFailed:
-                continue
-            best: tuple[int, int] | None = None
-            before = None  # the pts shown before it
-            while (packet := self.next()) is not None:
-                if packet.pts is None or packet.is_discard:
-                    continue
-                found = (packet.pts, packet.duration or 0)
-                if best is None or found > best:
-                    best, before = found, best[0] if best else None
-                elif before is None or before < packet.pts < best[0]:
-                    before = packet.pts
-            if best is not None:
-                pts, length = best
-                if length <= 1 and before is not None:
-                    length = pts - before  # a stamp of one tick says nothing; its neighbour does
-                return pts, length
-        return None
+        return last_stamp(self)
 
     def go_to(self, key: Keyframe) -> None:
         """Position so that ``key`` comes next; reads on when that is cheaper than a seek.

@@ -94,7 +94,7 @@ class ContainerIndex:
 
     def distrust(self) -> None:
         """The entries turned out not to be keyframes (cues of a careless muxer): search instead."""
-        self._full = self._cues = False
+        self._full = self._cues = self.wants_seek = False
 
     @property
     def first_stamp(self) -> int | None:

@@ -29,6 +29,8 @@ _GENPTS = 0x0001
 _LYING = frozenset({("asf", "h264"), ("asf", "hevc"), ("mpeg", "mpeg4")})
 #: Codecs that predict, and whose decoders do not tell which frames do.
 _SILENT = frozenset({"cinepak", "msrle", "msvideo1", "qtrle", "rpza", "smc", "tscc"})
+#: Codecs whose keyframes use tables of the frames before them.
+_REMEMBERING = frozenset({"smc"})
 #: So many index entries are looked at.
 _SAMPLED = 64
 #: Codecs of AVI that predict, and whose decoders begin at any picture.
@@ -70,7 +72,10 @@ class OpenedContainer:
     def stamps_lie(self) -> bool:
         """Whether stamps cannot be told from wrong ones: codecs that reorder, in containers made
         before them, whose muxers write what they like. No frame of such a file is called exact."""
-        codec = self.stream.codec_context.codec.canonical_name
+        context = self.stream.codec_context
+        codec = context.codec.canonical_name
+        if self.format_name == "mxf":
+            return codec in ("h264", "hevc") and context.reorder_depth > 0
         return (self.format_name, codec) in _LYING
 
     @property
@@ -83,7 +88,8 @@ class OpenedContainer:
             return codec in _PREDICTING_IN_AVI
         # Where frames do not say what they are, flags that are all set are taken for unset ones.
         first = range(min(len(entries), _SAMPLED))
-        return codec in _SILENT and len(first) > 1 and all(entries[i].is_keyframe for i in first)
+        all_set = len(first) > 1 and all(entries[i].is_keyframe for i in first)
+        return codec in _REMEMBERING or (codec in _SILENT and all_set)
 
     @property
     def iso_track(self) -> VideoTrack | None:
@@ -135,6 +141,7 @@ def _open_container(source: Source, on_read: Any, stream: int | None) -> OpenedC
         container = av.open(
             reader,
             "r",
+            format=_format_of(source),
             options={**_OPTIONS, **(iso.options if iso else {})},
             metadata_errors="replace",
             buffer_size=_BUFFER_SIZE,
@@ -183,6 +190,15 @@ def _open_container(source: Source, on_read: Any, stream: int | None) -> OpenedC
         # What libavformat would generate for them runs backwards.
         container.flags = container.flags & ~_GENPTS
     return opened
+
+
+def _format_of(source: Source) -> str | None:
+    """The demuxer to use where libavformat would go by the file's name: it takes "photo.jpg" for
+    one of a numbered sequence, whose other files it would open."""
+    name = source.name.lower()
+    if name.endswith((".jpg", ".jpeg")) and source.read_at(0, 3) == b"\xff\xd8\xff":
+        return "jpeg_pipe"
+    return None
 
 
 def _attached_pictures(container: InputContainer) -> tuple[AttachedPicture, ...]:

@@ -148,6 +148,27 @@ def has_alpha(stream: VideoStream) -> bool:
         return False
 
 
+#: AVColorSpace numbers whose samples are read as something else, and what they are called.
+_MISREAD = {
+    10: "BT.2020 constant luminance",
+    11: "SMPTE ST 2085",
+    12: "chromaticity-derived non-constant luminance",
+    13: "chromaticity-derived constant luminance",
+    16: "YCgCo-Re",
+    17: "YCgCo-Ro",
+}
+
+
+def color_warnings(color: ColorInfo, matrix: int) -> tuple[str, ...]:
+    """Sentences for people about colours that will not be quite right."""
+    if color.matrix == "ipt-c2":
+        return (
+            "Dolby Vision profile 5: its dynamic metadata is not applied, colours are approximate",
+        )
+    name = _MISREAD.get(int(matrix))
+    return () if name is None else (f"colour matrix {name} is not known: colours are approximate",)
+
+
 def color_of(
     color_range: int, matrix: int, primaries: int, transfer: int, pix_fmt: str | None
 ) -> ColorInfo:

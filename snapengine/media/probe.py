@@ -17,7 +17,7 @@ from .decoder import Decoder
 from .demuxer import Demuxer, VideoPacket
 from .opener import OpenedContainer
 from .parameters import CodecParameters
-from .planes import DOLBY_VISION_5, color_of, field_order_of, has_alpha
+from .planes import DOLBY_VISION_5, color_of, color_warnings, field_order_of, has_alpha
 
 #: A stamp before any: the first frame is the answer to it.
 _BEFORE_ALL = -(1 << 62)
@@ -101,6 +101,7 @@ def probe(
         attached_pictures=opened.attached_pictures,
         size_bytes=opened.reader.size,
         indexed=demuxer.index.complete or demuxer.index.wants_seek,
+        warnings=color_warnings(color, context.colorspace),
         metadata=dict(opened.container.metadata),
     )
 

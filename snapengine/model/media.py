@@ -47,6 +47,7 @@ class VideoInfo:
     clockwise turn in degrees that puts the stored picture upright. ``duration`` is in seconds, from
     the first shown frame to the end of the last; ``duration_pts`` is the same, exact, and
     ``start_pts`` the stamp of that first frame, both in ticks of ``time_base`` seconds.
+    ``warnings``: what pictures of this stream cannot show truthfully, a sentence each.
     """
 
     container: str
@@ -80,17 +81,8 @@ class VideoInfo:
     attached_pictures: tuple[AttachedPicture, ...]
     size_bytes: int | None
     indexed: bool
+    warnings: tuple[str, ...] = ()
     metadata: dict[str, str] = field(default_factory=dict, compare=False, hash=False)
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What pictures of this stream cannot show truthfully, one sentence each."""
-        if self.color.matrix == "ipt-c2":
-            return (
-                "Dolby Vision profile 5: its dynamic metadata is not applied, colours are "
-                "approximate",
-            )
-        return ()
 
     @property
     def interlaced(self) -> bool:

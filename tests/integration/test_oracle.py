@@ -13,13 +13,15 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
+import numpy as np
 import pytest
 
 import snapengine
 from tests.integration.exactness import check_accuracies, check_every_order, check_times, times_of
 from tests.media.atlas import DAMAGED, GEOMETRY, SHORT, STREAMS, WIDER, recipe
 from tests.media.derived import DERIVED, Derived, make
-from tests.media.oracle import Truth
+from tests.media.oracle import Truth, hash_planes, visible_planes
 from tests.media.recipes import Recipe, build
 
 TRACKS = [d for d in DERIVED if d.name.endswith("two-tracks")]
@@ -96,6 +98,55 @@ def test_stamps_that_go_back_are_gone_by_and_never_hang() -> None:
             shot = video.snapshot(at)
             assert shot.exact
             assert shot.stats.packets_read < 4 * truth.packets
+
+
+# --- Matroska that begins before 0 ---------------------------------------------------------------
+
+#: What cutting without decoding leaves behind: libavformat gives blocks before 0 no stamps.
+BEFORE_ZERO = [
+    Recipe(
+        name=f"before-zero-{codec}", codec=codec, container="mkv", bframes=2, gop=20, frames=60,
+        open_gop=codec == "hevc", start_frames=-17, muxer_options=options,
+    )
+    for codec in ("hevc", "h264")
+    for options in ((), (("live", "1"),))
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("made", BEFORE_ZERO, ids=lambda r: f"{r.codec}{r.muxer_options}")
+def test_blocks_before_zero_are_found_again_in_any_order(made: Recipe) -> None:
+    path = build(made)
+    with av.open(str(path)) as container:
+        first = next(container.demux(video=0))
+        assert first.pts is None and first.dts is None
+        container.streams.video[0].codec_context.thread_type = "NONE"
+        frames = [
+            *container.streams.video[0].codec_context.decode(first),
+            *container.decode(video=0),
+        ]
+        played = [hash_planes(visible_planes(frame)) for frame in frames]
+    assert len(played) == made.frames
+
+    def shown(shot: snapengine.Snapshot) -> tuple[str, int, bool]:
+        planes = [np.asarray(plane) for plane in shot.planes]
+        return hash_planes(planes), shot.pts, shot.exact
+
+    def wanted(number: int) -> tuple[str, int, bool]:
+        return played[number], number * 40, True
+
+    for before in (False, True):
+        with snapengine.open(path) as video:
+            if before:
+                assert video.info.duration == made.frames / 25
+            for number in (25, 0, 25, 59, 24, 59, 0, 40, 12):
+                assert shown(video.snapshot(number / 25)) == wanted(number)
+            assert video.info.duration == made.frames / 25
+            numbers = range(made.frames)[::7]
+            forward = list(video.snapshots(at=[n / 25 for n in numbers]))
+            assert [shown(shot) for shot in forward] == [wanted(n) for n in numbers]
+            for shot in video.snapshots(at=[0.4], accuracy="keyframe"):
+                assert shown(video.snapshot(1)) == wanted(25), "a call within a call"
+                assert shown(shot)[0] == played[shot.pts // 40] and shot.keyframe
 
 
 # --- two sample entries --------------------------------------------------------------------------
