@@ -79,7 +79,7 @@ class Session:
             demuxer.close()
             raise
         self._pool = DecoderPool(self._parameters)
-        self._notes = FrameNotes()
+        self._notes = FrameNotes(self._parameters.codec)
         #: whether the stream's stamps can be believed; if not, no frame is called exact
         self.tells_time = not demuxer.opened.stamps_lie
         self._first_stamps = demuxer.index.first_stamps

@@ -19,10 +19,11 @@ from ..model.geometry import Orientation, orientation_of_matrix
 class FrameNotes:
     """Of one stream. Thread-safe: two threads may look twice, and find the same."""
 
-    def __init__(self) -> None:
+    def __init__(self, codec: str = "") -> None:
         self._orientations: dict[int, Orientation | None] = {}
         self._light: list[LightLevels | None] = []
-        self._ipt: bool | None = None
+        #: known at once of codecs that Dolby Vision profile 5 does not use
+        self._ipt: bool | None = None if codec in ("hevc", "av1") else False
 
     def orientation(self, frame: VideoFrame) -> Orientation | None:
         """From the frame's own display matrix (an SEI message), ``None`` when it has none."""
