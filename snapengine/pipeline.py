@@ -18,7 +18,8 @@ from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from .budget import BUDGET, CpuBudget
-from .media.batching import Batch, Batcher
+from .media.batch import Batch
+from .media.batching import KEYS_BEHIND, Batcher
 from .media.decoder import Decoder, Delivery
 from .media.parameters import CodecParameters
 from .model.plan import Plan, Run, Target
@@ -33,6 +34,8 @@ _FRAME_THREAD_PACKETS = 6
 _ACCEPT_DOUBTFUL = 3
 #: Where data is missing nothing comes at all; the steps double until some frame does.
 _ATTEMPTS = 16
+#: A pts behind the last keyframe.
+_END = 1 << 62
 #: When the best frame before lies farther away than this, a nearer keyframe behind is preferred.
 _FAR_SECONDS = 0.5
 
@@ -90,7 +93,12 @@ class _Dead:
 
     before: Delivery | None = None
     until: int | None = None
+    #: a whole keyframe behind, the nearest that was found from ``sought`` on
     behind: Delivery | None = None
+    sought: int = 0
+    #: keyframes from ``sought`` up to here were tried; the first of them that gave a frame
+    tried: int = -1
+    doubtful: Delivery | None = None
 
     def covers(self, pts: int) -> bool:
         since = None if self.before is None else self.before.pts
@@ -284,10 +292,10 @@ class Pipeline:
             waiting += [(t, delivery) for delivery in far for t in delivery.targets]
             if waiting:
                 found = [delivery for _, delivery in waiting if delivery is not None]
-                self._dead = _Dead(
-                    max(found, key=lambda d: d.pts, default=None),
-                    max(t.wanted for t, _ in waiting),
-                    dead.behind,
+                self._dead = replace(
+                    dead,
+                    before=max(found, key=lambda d: d.pts, default=None),
+                    until=max(t.wanted for t, _ in waiting),
                 )
             for delivery in self._nearest(waiting, stats):
                 yield self._answer(delivery, consume, stats)
@@ -323,16 +331,23 @@ class Pipeline:
 
     def _first_behind(self, pts: int, stats: RunStats) -> Delivery | None:
         """The first keyframe behind ``pts`` that is whole, else the first that decodes at all."""
-        known = self._dead.behind
-        if known is not None and self._dead.covers(pts) and known.pts > pts:
-            return known
-        first: Delivery | None = None
-        for batch in self._batcher.behind(pts):
+        dead = self._dead
+        if dead.behind is not None and dead.sought <= pts < dead.behind.pts:
+            return dead.behind
+        if not dead.sought <= pts <= dead.tried:
+            dead.sought, dead.tried, dead.doubtful = pts, pts, None
+        count = 0
+        for batch in self._batcher.behind(dead.tried) if dead.tried < _END else ():
+            count += 1
+            dead.tried = max(dead.tried, batch.targets[0].wanted)
             for delivery in self._decode_all(batch, stats):
                 if delivery.is_sound and delivery.pts > pts:
-                    self._dead.behind = delivery
+                    dead.behind = delivery
                     return delivery
-                first = first or delivery
+                dead.doubtful = dead.doubtful or delivery
+        if count < KEYS_BEHIND:
+            dead.tried = _END
+        first = dead.doubtful
         return first if first is not None and first.pts > pts else None
 
     def _decode_all(self, batch: Batch, stats: RunStats) -> Iterator[Delivery]:

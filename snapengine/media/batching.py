@@ -8,17 +8,17 @@ keyframes by seeking and looking.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from fractions import Fraction
 
+from ..errors import SeekFailed
 from ..model.media import Keyframe
 from ..model.plan import Run, Target
-from .demuxer import STEP_BACK_SECONDS, Demuxer, VideoPacket
+from .batch import Batch, Pairs, lone_keyframe
+from .demuxer import Demuxer, VideoPacket
+from .looking import STEP_BACK_SECONDS, seek_before
 from .selection import Action, Selector
 from .surroundings import Neighbour, Surroundings
-
-#: Packets with what to do with each, in decode order.
-Pairs = Iterator[tuple[VideoPacket, Action]]
 
 #: A batch whose packets exceed this is handed over unfinished and streamed: one GOP of a
 #: screen recording can be the whole file.
@@ -31,38 +31,7 @@ _MAX_HEAD_PACKETS = 4096
 #: Reordering reaches no farther than so many packets (H.264 and HEVC: 16 frames).
 _SHOWN_PACKETS = 18
 #: When nothing before a target can be decoded: so many keyframes behind it are tried.
-_KEYS_BEHIND = 6
-
-
-@dataclass(slots=True)
-class Batch:
-    """Packets from one keyframe on, with what to do with each, and the targets they answer.
-
-    ``rest`` streams further pairs when the batch is too large to be held; it must be consumed
-    before the demuxer is used again. ``reliable``: stamps let every wanted packet be named; if not,
-    the frames' own pts decide. ``from_start``: begins at the first packet of the stream. ``head``:
-    no keyframe lies before it, so a decoder knows no more than at the start of the stream.
-    ``truncated``: the data ended before the index does, so what follows the last frame is unknown.
-    ``gaps``: pts of packets in front of which data is missing. ``cut``: dts of the last packet
-    before the data ended early; of what is shown later anything may be missing.
-    """
-
-    targets: list[Target]
-    items: list[tuple[VideoPacket, Action]] = field(default_factory=list)
-    rest: Pairs | None = None
-    reliable: bool = True
-    from_start: bool = False
-    head: bool = False
-    key_only: bool = False
-    truncated: bool = False
-    gaps: list[int] = field(default_factory=list)
-    cut: int | None = None
-    bytes: int = 0
-
-    def pairs(self) -> Pairs:
-        yield from self.items
-        if self.rest is not None:
-            yield from self.rest
+KEYS_BEHIND = 6
 
 
 def _keyframe_target(pts: int) -> Target:
@@ -152,7 +121,8 @@ class Batcher:
             key = self._demuxer.index.floor(stamp)
             stamp = self._demuxer.start_stamp() if key is None else key.pts
         else:
-            stamp = first - self._demuxer.ticks(STEP_BACK_SECONDS * 4**attempt)
+            back = self._demuxer.ticks(STEP_BACK_SECONDS * 4**attempt)
+            stamp = self._demuxer.edge(first) - back
             if dead is not None:
                 stamp = max(stamp, dead)
         self.began = stamp
@@ -160,7 +130,11 @@ class Batcher:
         if self.exhausted:
             self._demuxer.rewind()
         else:
-            self._demuxer.seek(stamp)
+            try:
+                self._demuxer.seek(stamp)
+            except SeekFailed:
+                yield Batch(targets)  # into a stretch of a transport stream without packets
+                return
         yield from self._exact(targets, keep_all=True)
 
     def behind(self, pts: int) -> Iterator[Batch]:
@@ -168,7 +142,7 @@ class Batcher:
         index = self._demuxer.index
         if index.complete:
             key = index.ceil(pts + 1)
-            for attempt in range(_KEYS_BEHIND):
+            for attempt in range(KEYS_BEHIND):
                 if key is None:
                     return
                 self._demuxer.go_to(key)
@@ -176,9 +150,9 @@ class Batcher:
                 for _ in range(2**attempt):
                     key = None if key is None else index.ceil(key.pts + 1)
             return
-        self._demuxer.seek_before(pts)
+        seek_before(self._demuxer, pts)
         passing = 1
-        for _ in range(_KEYS_BEHIND):
+        for _ in range(KEYS_BEHIND):
             packet = None
             for _ in range(passing):
                 packet = self._next_key(pts)
@@ -210,7 +184,7 @@ class Batcher:
             companion = self._demuxer.next()
             if companion is not None:
                 self._demuxer.put_back([companion])
-        return _lone_keyframe(packet, companion, targets)
+        return lone_keyframe(packet, companion, targets)
 
     def _see_what_is_shown(self, key: VideoPacket, targets: list[Target]) -> list[Target]:
         """Read a few packets on, to tell for which targets the keyframe is the frame shown."""
@@ -288,7 +262,7 @@ class Batcher:
 
     def _neighbour_batch(self, found: Neighbour, targets: list[Target]) -> Batch:
         companion = found.companion if self._demuxer.field_pairs else None
-        return _lone_keyframe(found.packet, companion, targets)
+        return lone_keyframe(found.packet, companion, targets)
 
     def _look_around(self, pts: Fraction, around: Surroundings) -> None:
         """Read until the keyframes on both sides of ``pts`` are known, as far as they matter."""
@@ -303,7 +277,7 @@ class Batcher:
             self._demuxer.stats.seeks_skipped += 1
         else:
             around.forget()
-            self._demuxer.seek_before(int(pts), shown=True)
+            seek_before(self._demuxer, int(pts), shown=True)
         while not around.covers(pts):
             packet = self._demuxer.next()
             if packet is None:
@@ -315,7 +289,7 @@ class Batcher:
         while targets:
             first = targets[0].pts
             if not self._demuxer.reaches(first, self._demuxer.ticks(_READ_ON_SECONDS)):
-                self._demuxer.seek_before(first)
+                seek_before(self._demuxer, first)
             # Those close enough to be reached by reading on belong to the same pass.
             together = 1
             window = self._demuxer.ticks(_READ_ON_SECONDS)
@@ -358,7 +332,7 @@ class Batcher:
                 batch.head = packet.pts is not None and packet.pts == self._demuxer.first_key
                 if packet.pts is not None and packet.pts > remaining[0].wanted and not keep_all:
                     # The landing was late. Whatever the index said, step back.
-                    self._demuxer.seek_before(remaining[0].wanted)
+                    seek_before(self._demuxer, remaining[0].wanted)
                     started = batch.from_start = batch.head = self._demuxer.at_start
                     continue
             if packet.is_corrupt and packet.pts is not None:
@@ -405,13 +379,3 @@ class Batcher:
             if selector.held_bytes > BATCH_BYTES:
                 yield from selector.release()
         self._demuxer.keep(selector.unsent)
-
-
-def _lone_keyframe(
-    packet: VideoPacket, companion: VideoPacket | None, targets: list[Target]
-) -> Batch:
-    batch = Batch(targets=targets, key_only=True, items=[(packet, Action.WANT)])
-    if companion is not None:
-        batch.items.append((companion, Action.SEND))
-    batch.bytes = sum(p.size for p, _ in batch.items)
-    return batch

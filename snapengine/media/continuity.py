@@ -32,7 +32,7 @@ class Continuity:
         entries = opened.stream.index_entries
         self._entries = entries if opened.format_name == "avi" and len(entries) else None
         # Parts of packets may be stored elsewhere (header stripping): then positions tell nothing,
-        # which the first two blocks show.
+        # which two blocks in a row show.
         self._blocks = "matroska" in opened.format_name
         self._calibrated = False
         self.restart()
@@ -103,7 +103,7 @@ class Continuity:
         if end is None or latest is None:
             return
         late = packet.pts - latest > 1.5 * (packet.duration or 0)
-        if not self._calibrated:
+        if not self._calibrated and not late:
             self._calibrated = True
             self._blocks = is_contiguous(self._opened.source, end, packet.pos)
         elif (

@@ -18,7 +18,7 @@ from av.video.codeccontext import VideoCodecContext
 
 from ..errors import InvariantBroken, UnsupportedCodec
 from ..model.stats import RunStats
-from .batching import Batch
+from .batch import Batch
 from .bitstream import READERS
 from .demuxer import VideoPacket
 from .holes import has_hole

@@ -12,23 +12,24 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import av.error
-from av.packet import Packet, PacketSideData
+from av.packet import Packet
 
 from ..errors import LimitExceeded, SeekFailed
 from ..model.limits import Limits
 from ..model.media import Keyframe
 from ..model.stats import RunStats
 from ..sources.base import Source
+from .carried import Carried
 from .continuity import Continuity
+from .gaps import DELAYED, Gaps, Stretch
 from .guard import ReadGuard
 from .index import ContainerIndex
+from .looking import last_stamp
 from .native_errors import translating
 from .opener import OpenedContainer, open_container
 from .stamps import Stamper
-from .tail import last_stamp
 
 if TYPE_CHECKING:
-    from av.packet import PktSideDataT
     from av.video.stream import VideoStream
 
     VideoPacket = Packet[VideoStream]
@@ -37,12 +38,6 @@ else:
 
 #: With an index: read on instead of seeking when at most this many packets lie between.
 _READ_ON_PACKETS = 8
-#: Codecs of up to 256 colours, whose palette may travel outside of the packets.
-_PALETTED = frozenset(
-    {"8bps", "aasc", "cinepak", "flic", "msrle", "msvideo1", "qtrle", "rawvideo", "smc", "tscc"}
-)
-#: First step back, in seconds, when a landing had no keyframe before the target; then doubled.
-STEP_BACK_SECONDS = 1.0
 
 
 class Demuxer:
@@ -70,13 +65,7 @@ class Demuxer:
         self.field_pairs = self.stream.codec_context.field_order > 1
         self._container = opened.container
         self._stamper = Stamper(self.stream, rebuilds_pts=opened.rebuilds_pts)
-        track = opened.iso_track
-        self._carried: tuple[PktSideDataT, ...] = ()
-        if track is not None and track.descriptions > 1:
-            self._carried += ("new_extradata",)
-        if self.stream.codec_context.codec.canonical_name in _PALETTED:
-            self._carried += ("palette",)
-        self._latest: dict[PktSideDataT, PacketSideData] = {}
+        self._carried = Carried(opened)
         #: whether keyframe flags are worthless: then only the first packet counts as one
         self.keys_lie = opened.keys_lie
         self._limits = limits
@@ -94,6 +83,10 @@ class Demuxer:
         self._untouched = True
         self._ended = False
         self._continuity = Continuity(opened)
+        by_index = opened.format_name in ("avi", "matroska,webm")
+        self._gaps = Gaps(lands_by_index=by_index, reordered=self.ticks(1.0))
+        #: the packet that the container reads next, if it was handed out already, from memory
+        self._owed: VideoPacket | None = None
 
     @property
     def rebuilds_pts(self) -> bool:
@@ -122,25 +115,12 @@ class Demuxer:
         if self._ahead:
             packet = self._ahead.popleft()
         else:
-            if self._ended:
+            found = None if self._ended else self._beyond()
+            if found is None:
+                self._ended = True
                 return None
-            if self._packets is None:
-                self._packets = self._container.demux(self.stream)
-            began = time.perf_counter()
-            with translating("decode", self.opened.reader.name):
-                packet = next(self._packets, None)  # type: ignore[arg-type]
-            self.stats.demux_seconds += time.perf_counter() - began
-            if packet is None or packet.size == 0:
-                self._ended = True  # PyAV ends with one empty packet per stream
-                return None
-            self.stats.packets_read += 1
-            self._continuity.follow(packet)
-            self._stamper.stamp(packet, self._clock)
-            for kind in self._carried:
-                self._carry(packet, kind)
+            packet = found
             self._check()
-            packet.is_keyframe &= self._untouched or not self.keys_lie
-            self._untouched = False
             if packet.is_keyframe and self._since_start:
                 self._since_start = False
                 self.first_key = packet.pts
@@ -148,28 +128,80 @@ class Demuxer:
             self._clock = packet.dts
         return packet
 
-    def _carry(self, packet: VideoPacket, kind: PktSideDataT) -> None:
-        """Let every keyframe carry what decoders must know and are told once: the parameter sets
-        of its sample entry (``AV_PKT_DATA_NEW_EXTRADATA``), its palette (``AV_PKT_DATA_PALETTE``).
+    def _beyond(self) -> VideoPacket | None:
+        """The next packet: of the container, or from memory where that must pass a stretch."""
+        left_over = None if self._owed is None else self._catch_up(self._owed)
+        if left_over is not None:
+            return left_over
+        stretch = self._gaps.following()
+        if stretch is None:
+            return self._read()
+        self._hand_out(stretch)
+        return self._ahead.popleft() if self._ahead else None
 
-        libavformat sends them along where they change, or at the start, and not when it is moved
-        there a second time; our decoders start at any keyframe.
-        """
-        if packet.has_sidedata(kind):
-            self._latest[kind] = packet.get_sidedata(kind)
-        elif packet.is_keyframe and kind in self._latest:
-            packet.set_sidedata(self._latest[kind])
+    def _read(self) -> VideoPacket | None:
+        """The next packet of the container, with all that is made known of it."""
+        began, before = time.perf_counter(), self.opened.reader.bytes_read
+        with translating("decode", self.opened.reader.name):
+            packet = self._demuxed()
+        self.stats.demux_seconds += time.perf_counter() - began
+        if packet is not None:
+            self.stats.packets_read += 1
+            self._continuity.follow(packet)
+            self._stamper.stamp(packet, self._clock)
+            self._carried.carry(packet)
+            packet.is_keyframe &= self._untouched or not self.keys_lie
+            self._untouched = False
+        self._gaps.read(packet, self.opened.reader.bytes_read - before)
+        return packet
+
+    def _hand_out(self, stretch: Stretch) -> None:
+        """Let come from memory what comes behind a stretch."""
+        self._ahead.extend(stretch.packets)
+        self._ended = stretch.ended
+        self._owed = None if stretch.ended else stretch.packets[-1]
+
+    def _catch_up(self, owed: VideoPacket) -> VideoPacket | None:
+        """Let the container, too, pass the stretch that memory led over; what it read too far."""
+        stamp, self._owed = self._gaps.way_to(owed), None
+        by_bytes = self.opened.format_name == "mpegts" and owed.pos is not None
+        at = owed.pos if by_bytes else stamp
+        if at is not None:
+            self._packets = None
+            self._continuity.restart()
+            self._gaps.sought(at)
+            self._container.seek(at, stream=self.stream, unsupported_byte_offset=by_bytes)
+        for _ in range(2 * DELAYED):
+            packet = self._read()
+            if packet is None or packet.pos == owed.pos:
+                return None
+            if packet.pos is not None and owed.pos is not None and packet.pos > owed.pos:
+                return packet
+        return None
+
+    def _demuxed(self) -> VideoPacket | None:
+        while True:
+            before = self.opened.reader.bytes_read
+            if self._packets is None:
+                self._packets = self._container.demux(self.stream)
+            try:
+                packet = next(self._packets, None)
+            except av.error.BlockingIOError:
+                # Transport streams: nothing sound in 64 KiB; asked again it goes on behind them.
+                if self.opened.reader.bytes_read == before:
+                    raise
+                self._packets = None
+            else:
+                # PyAV ends with one empty packet per stream.
+                return packet if packet is not None and packet.size else None
 
     def _check(self) -> None:
         allowed = self._limits.max_packets
         if allowed is not None and self.stats.packets_read > allowed:
             raise LimitExceeded(
-                f"more than {allowed} packets read",
-                stage="decode",
-                limit="max_packets",
-                allowed=allowed,
-                seen=self.stats.packets_read,
-            )
+                f"more than {allowed} packets read", stage="decode",
+                limit="max_packets", allowed=allowed, seen=self.stats.packets_read,
+            )  # fmt: skip
         self._guard.check_time()
 
     def seek(self, stamp: int) -> None:
@@ -180,8 +212,10 @@ class Demuxer:
         self._ahead.clear()
         self._packets = None
         self._clock = None
-        self._ended = False
+        self._ended, self._owed = False, None
         self._continuity.restart()
+        landing = None if self._stamper.stampless else self._gaps.landing(stamp)
+        self._gaps.sought(stamp)
         self.at_start = self._since_start = self._untouched = False
         self.stats.seeks += 1
         began = time.perf_counter()
@@ -192,7 +226,10 @@ class Demuxer:
                 self._stamper.restart()
                 self.at_start = True
             else:
-                self._container.seek(stamp, stream=self.stream, backward=True)
+                if landing is not None:
+                    self._hand_out(landing)
+                else:
+                    self._container.seek(stamp, stream=self.stream, backward=True)
         except av.error.FFmpegError as exc:
             raise SeekFailed(
                 f"{self.opened.reader.name}: cannot seek to {stamp} x {self.time_base} s",
@@ -232,6 +269,10 @@ class Demuxer:
                 self.seek(stamp)
             except SeekFailed:
                 continue
+            self.at_start = self._untouched = True
+            return
+        if self.opened.format_name == "mpegts":  # destroyed where it was looked into
+            self._container.seek(0, stream=self.stream, unsupported_byte_offset=True)
             self.at_start = self._untouched = True
             return
         raise SeekFailed(f"{self.opened.reader.name}: cannot go back to the start", stage="decode")
@@ -319,44 +360,9 @@ class Demuxer:
                 return
         self.seek(key.pts)
 
-    def seek_before(self, pts: int, *, shown: bool = False) -> None:
-        """Seek so that a keyframe at or before ``pts`` comes; steps back until one does.
-
-        ``shown``: one that is shown, not one that an edit list keeps for decoding only.
-        """
-        if self.keys_lie:
-            self.rewind()
-            return
-        step = 0.0
-        start = self.stream.start_time
-        while True:
-            stamp = pts - int(step / self.time_base)
-            if start is not None and stamp <= start:
-                self.rewind()
-                return
-            try:
-                self.seek(stamp)
-            except SeekFailed:
-                self.rewind()
-                return
-            taken: list[VideoPacket] = []
-            found = False
-            while (packet := self.next()) is not None:
-                if not taken and not packet.is_keyframe:
-                    if packet.dts is not None and packet.dts > pts:
-                        break
-                    continue
-                taken.append(packet)
-                usable = not (shown and packet.is_discard)
-                found = packet.pts is not None and packet.pts <= pts and usable
-                break
-            if found:
-                self.put_back(taken)
-                return
-            step = step * 2 if step else STEP_BACK_SECONDS
-            if step > 1e6:
-                self.rewind()
-                return
+    def edge(self, pts: int) -> int:
+        """``pts``, or the last one before the destroyed stretch that it is known to lie in."""
+        return self._gaps.edge(pts)
 
     def put_back(self, packets: Sequence[VideoPacket]) -> None:
         """Packets just taken come next again, in this order."""
@@ -386,12 +392,9 @@ class Demuxer:
 
     def reaches(self, pts: int, window: int) -> bool:
         """Whether reading on gets to ``pts`` within ``window`` ticks, sooner than a seek would."""
-        if self._ended:
-            return False
+        here = self._clock
         if self._ahead:
             here = self._ahead[0].pts if self._ahead[0].is_keyframe else None
-        else:
-            here = self._clock
-        near = here is not None and 0 <= pts - here <= window
+        near = not self._ended and here is not None and 0 <= pts - here <= window
         self.stats.seeks_skipped += near
         return near

@@ -216,3 +216,74 @@ def test_hundreds_of_targets_in_a_destroyed_film_are_bounded_by_packets() -> Non
         else:
             assert sheet.stats.packets_read <= 20_000
             assert len(sheet.damaged) >= 290
+
+
+# --- what damage may cost ------------------------------------------------------------------------
+
+#: Where the zeros are, as shares of the packets' bytes; something is left at the start.
+HOLES = {"tail": (0.6, 1.0), "middle": (0.25, 0.75), "all": (0.01, 1.0)}
+#: Of the film.
+PACKETS = 4000
+
+
+@functools.cache
+def hollow(container: str, hole: str) -> bytes:
+    """A film as large as they go, zeros in place of a share of its packets. Its index is whole."""
+    codec: str = "h264"
+    options: tuple[tuple[str, str], ...] = (("crf", "32"),)
+    if container == "avi":
+        codec, options = "mpeg4", (("qmin", "7"), ("qmax", "31"))
+    path = build(
+        Recipe(
+            name=f"hollow-{container}", codec=codec, container=container, frames=100, gop=10,
+            repeat=40, width=320, height=180, encoder_options=options,
+        )
+    )  # fmt: skip
+    data = path.read_bytes()
+    assert len(data) > 3 * MEGABYTE, "libavformat would get over a hole in no time"
+    first, last = 3000, len(data)
+    if container == "mp4":
+        first, last = data.index(b"mdat") + 4, data.rindex(b"moov") - 4
+    elif container == "avi":
+        first, last = data.index(b"movi") + 4, data.rindex(b"idx1")
+    elif container == "mkv":
+        last = data.rindex(bytes.fromhex("1c53bb6b"))  # Cues
+    start, stop = (first + int((last - first) * share) for share in HOLES[hole])
+    return zeros(data, start, stop)
+
+
+@pytest.mark.parametrize("hole", HOLES)
+@pytest.mark.parametrize("container", ["mp4", "mkv", "ts", "avi"])
+def test_damage_is_read_a_few_times_at_most(container: str, hole: str) -> None:
+    """However many pictures are asked for: neither packets nor bytes grow with their number."""
+    data = hollow(container, hole)
+    asked: dict[str, Callable[[Any], Any]] = {
+        "sprite": lambda video: video.sprite(count=100, cell=(32, 20)),
+        "exact sprite": lambda video: video.sprite(count=100, cell=(32, 20), accuracy="exact"),
+        "snapshots": lambda video: list(video.snapshots(count=20, width=32)).pop(),
+    }
+    for verb, ask in asked.items():
+        with snapengine.open(data) as video:
+            stats = ask(video).stats
+        assert stats.packets_read <= 4 * PACKETS, verb
+        assert stats.bytes_read <= 8 * len(data), verb
+
+
+@pytest.mark.parametrize("container", ["mp4", "mkv", "ts", "avi"])
+def test_what_is_remembered_of_a_hole_changes_no_answer(container: str) -> None:
+    data = hollow(container, "middle")
+    dice = random.Random(container)
+    times = [dice.uniform(a, b) for a, b in ((0, 160), (30, 45), (115, 125)) for _ in range(4)]
+
+    def told(shot: snapengine.Snapshot) -> tuple[Any, ...]:
+        return shot.pts, shot.exact, shot.corrupt, bytes(shot.jpeg())
+
+    alone = []
+    for at in times:
+        with snapengine.open(data) as video:
+            alone.append(told(video.snapshot(at, width=64)))
+    with snapengine.open(data) as video:
+        for _ in range(2):
+            for number in dice.sample(range(len(times)), len(times)):
+                shot = video.snapshot(times[number], width=64)
+                assert told(shot) == alone[number], f"{times[number]}: {shot!r}"

@@ -30,7 +30,9 @@ class Fake:
 
 def stamper(codec: str = "h264", *, rebuilds: bool = False) -> Any:
     stream: Any = SimpleNamespace(
-        codec_context=SimpleNamespace(name=codec), guessed_rate=25, time_base=Fraction(1, 1000)
+        codec_context=SimpleNamespace(name=codec, extradata=None),
+        guessed_rate=25,
+        time_base=Fraction(1, 1000),
     )
     return Stamper(stream, rebuilds_pts=rebuilds)
 
