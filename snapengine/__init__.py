@@ -4,6 +4,7 @@
     >>> with snapengine.open("movie.mp4") as video:
     ...     video.snapshot(12.5, width=1280).save("cover.jpg")
     ...     video.sprite(interval=5, cell=(160, 90)).save("out/")
+    ...     video.covers(count=1)[0].save("best.jpg")
 
 Importing this package is cheap; codecs and kernels are loaded by the first :func:`open`.
 """
@@ -17,7 +18,9 @@ from . import errors
 from .errors import SnapError
 
 if TYPE_CHECKING:
+    from .animating import Animation
     from .budget import set_cpu_budget
+    from .covers import Cover
     from .engine import Video, open
     from .model.limits import Limits
     from .model.media import VideoInfo
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Animation",
+    "Cover",
     "Cue",
     "Limits",
     "Plan",
@@ -46,6 +51,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Animation": "animating",
+    "Cover": "covers",
     "Cue": "model.result",
     "Limits": "model.limits",
     "Plan": "model.plan",

@@ -7,42 +7,53 @@ import itertools
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from fractions import Fraction
 from typing import Any, Final, Literal
 
+from .animating import (
+    DEFAULT_RATE,
+    DEFAULT_WIDTH,
+    Animation,
+    Output,
+    animate,
+    check_animation_request,
+    check_output,
+)
+from .cover_search import CoverSearch, first_plan
+from .covers import Cover
 from .errors import InvalidGeometry, InvalidOption, NoFrameAtTarget, PictureWarning
-from .imaging.scaler import color_ycc, render, render_rgba
+from .imaging.scaler import color_ycc
+from .inspection import Scorer
 from .media.decoder import Delivery
-from .model.frame import Picture
-from .model.geometry import Fit, Size, View, check_side
+from .model.geometry import Fit, Size, check_side
 from .model.limits import Limits
 from .model.media import VideoInfo
 from .model.plan import Plan
 from .model.stats import RunStats
-from .model.time import to_seconds
+from .model.time import Percent
 from .planning.layout import SheetLayout
 from .planning.sampling import MAX_TARGETS, Sampling, check_accuracy, make_sampling
 from .request import (
+    Choice,
     OnMissing,
     PictureOptions,
+    check_choice,
+    check_count,
     check_on_missing,
     check_picture_options,
     check_pixels,
 )
 from .results import Snapshot, SpriteSheet
-from .session import Call, Session
+from .session import Session
 from .sheet import PaintedCells, SheetPainter
+from .shooting import aim, may_skip_loop_filter, shoot
 from .sources import Source, open_source
 
 Accuracy = Literal["exact", "keyframe"] | float | int | Fraction
 Progress = Callable[[int, int], None]
 
-#: From this shrink on, an H.264 or HEVC keyframe decoded alone may go without its loop filter:
-#: every real clip we have then stays above 42 dB PSNR (luma) against the filtered cell; the tests
-#: pin 38.
-LOOP_FILTER_SHRINK: Final = 4.0
 _DEFAULT_CELL_WIDTH: Final = 160
+_VERBS: Final = ("snapshot", "snapshots", "sprite", "covers", "animate")
 #: How many requests that are not in order of time are planned together.
 _WINDOW: Final = 32
 
@@ -137,8 +148,9 @@ class Video:
         """One picture of the time ``at``: seconds, "HH:MM:SS.mmm", or "50%".
 
         Before the first frame the first is shown, at or after the end the last. ``width`` or
-        ``height`` alone keep the display aspect; both obey ``fit`` ("contain" on a background of
-        ``color``, "cover", "stretch"). ``accuracy``: "exact", "keyframe" (the nearest), or a
+        ``height`` alone keep the display aspect; both obey ``fit``: "contain" on a background of
+        ``color``, "cover" (crops around the middle), "smart" (crops around what matters in the
+        picture, faces first), "stretch". ``accuracy``: "exact", "keyframe" (the nearest), or a
         tolerance in seconds.
 
         Interlaced pictures are deinterlaced and HDR is mapped to SDR unless ``deinterlace`` or
@@ -215,7 +227,9 @@ class Video:
             for window in _windows(times):
                 waiting: dict[int, Snapshot] = {}
                 following = made = 0
-                for number, shot in self._shoot(call, window, accuracy, options, policy, first):
+                for number, shot in shoot(
+                    self._session, call, window, accuracy, options, policy, Snapshot, first
+                ):
                     waiting[number] = shot
                     made += 1
                     while following in waiting:
@@ -228,86 +242,13 @@ class Video:
                         following += 1
                 if policy == "fail" and made < len(window):
                     left = [t for n, t in enumerate(window) if n >= following and n not in waiting]
-                    raise self._no_frame(left)
+                    raise self._session.no_frame(left)
                 for number in sorted(waiting):
                     done += 1
                     yield waiting.pop(number)
                 first += len(window)
         if not done:
-            raise self._no_frame(times)
-
-    def _no_frame(self, times: Sequence[Fraction]) -> NoFrameAtTarget:
-        return NoFrameAtTarget(
-            f"{self._session.name}: no sound frame for {len(times)} of the times asked for, "
-            f"from {float(times[0]):g} s",
-            stage="decode",
-            times=[float(t) for t in times[:10]],
-        )
-
-    def _shoot(
-        self,
-        call: Call,
-        times: Sequence[Fraction],
-        accuracy: str | Fraction,
-        options: PictureOptions,
-        policy: OnMissing,
-        first: int,
-    ) -> Iterator[tuple[int, Snapshot]]:
-        plan = self._session.plan(call, times, accuracy)
-        info = self._session.info
-        small = self._unfiltered(self._session.view(info.coded_size, options))
-
-        def consume(delivery: Delivery, stats: RunStats) -> list[tuple[int, Snapshot]]:
-            if policy != "nearest" and not delivery.is_sound:
-                return []
-            frame = self._session.raw(delivery, options)
-            view = self._session.view(frame.size, options, frame)
-            picture = rgba = None
-            if options.box != (None, None):
-                began = time.perf_counter()
-                picture = Picture(view.size.width, view.size.height, "444")
-                if view.size != view.upright:
-                    picture.fill(color_ycc(options.background))
-                render(frame, view, picture)
-                if frame.format.alpha:
-                    rgba = render_rgba(frame, view)
-                stats.scale_seconds += time.perf_counter() - began
-                # The frame's samples are let go; its description stays.
-                frame = replace(frame, planes=(), owner=None)
-            return [
-                (
-                    number,
-                    Snapshot(
-                        index=first + number,
-                        requested=float(times[number]),
-                        time=to_seconds(delivery.pts - info.start_pts, info.time_base),
-                        pts=delivery.pts,
-                        exact=delivery.answers(target) and self._session.tells_time,
-                        replaced=not delivery.exact,
-                        frame=frame,
-                        view=view,
-                        stats=call.stats,
-                        corrupt=delivery.corrupt,
-                        picture=picture,
-                        rgba=rgba,
-                    ),
-                )
-                for target in delivery.targets
-                for number in target.requests
-            ]
-
-        for answer in call.pipeline.execute(
-            plan,
-            consume,
-            call.stats,
-            skip_loop_filter=small,
-            neighbours=policy == "nearest",
-        ):
-            yield from answer.value
-
-    def _unfiltered(self, view: View) -> bool:
-        """Whether keyframes decoded alone for this view may go without their loop filter."""
-        return self._session.info.codec in ("h264", "hevc") and view.shrink >= LOOP_FILTER_SHRINK
+            raise self._session.no_frame(times)
 
     # -- sprite sheets ----------------------------------------------------------------------
 
@@ -384,7 +325,7 @@ class Video:
                 if policy != "nearest" and not delivery.is_sound:
                     return None
                 frame = self._session.raw(delivery, options)
-                view = self._session.view(frame.size, options, frame, align)
+                view = aim(self._session, frame, options, stats, align)
                 began = time.perf_counter()
                 painted = painter.paint(frame, view, delivery)
                 stats.scale_seconds += time.perf_counter() - began
@@ -394,7 +335,7 @@ class Video:
                 plan,
                 paint,
                 call.stats,
-                skip_loop_filter=self._unfiltered(view),
+                skip_loop_filter=may_skip_loop_filter(self._session, view),
                 neighbours=policy == "nearest",
             )
             with contextlib.closing(answers):
@@ -406,8 +347,110 @@ class Video:
                         progress(painter.done, len(times))
         blank = painter.blank
         if len(blank) == len(times) or (blank and policy == "fail"):
-            raise self._no_frame(blank)
+            raise self._session.no_frame(blank)
         return painter.finish(sampling.spans(times, duration), call.stats)
+
+    # -- covers -----------------------------------------------------------------------------
+
+    def covers(
+        self,
+        *,
+        count: int | None = None,
+        choose: str | Scorer = "smart",
+        width: int | None = None,
+        height: int | None = None,
+        fit: Fit = "contain",
+        color: object = "black",
+        deinterlace: bool = True,
+        tone_map: bool = True,
+        progress: Progress | None = None,
+    ) -> list[Cover]:
+        """The frames that stand best for the video, best first, each with its score and reasons.
+
+        ``choose`` "smart": some 12 to 100 keyframes all over the video, however long, are judged
+        by their small pictures (:mod:`snapengine.scoring`); black, faded, blurred, mixed, text and
+        test pictures only where there is nothing better. The ``count`` (default 3, at most 50)
+        differ from each other; fewer come back when the video has no more different frames. The
+        same file gives the same answer.
+
+        Other ways to choose: "head", the first frame that is not black; a percentage such as "25%",
+        the frame shown there (both give one cover); a callable, which gets each candidate as a
+        small uint8 RGB array (height, width, 3) in the calling thread and returns a number: the
+        highest win, nothing is rejected. What it raises, this raises.
+
+        ``width`` to ``tone_map`` as :meth:`snapshot`; ``progress`` counts candidates. Raises
+        ``InvalidOption``, ``InvalidGeometry`` before any work; ``NoFrameAtTarget`` when nothing can
+        be decoded, ``InvalidTime`` for a percentage of an unknown length.
+        """
+        how = check_choice(choose)
+        single = how == "head" or isinstance(how, Percent)
+        wanted = (1 if single else 3) if count is None else check_count(count)
+        if single and wanted > 1:
+            raise InvalidOption(f"choose={choose!r} gives one cover, not count={count!r}")
+        options = check_picture_options(
+            width=width, height=height, fit=fit, color=color, deinterlace=deinterlace,
+            tone_map=tone_map,
+        )  # fmt: skip
+        self._session.check_open()
+        if options.box != (None, None):
+            check_pixels(self._session.view(self._session.info.coded_size, options).size)
+        self._session.find_end()
+        with self._session.call() as call:
+            search = CoverSearch(
+                self._session, call, options, how if callable(how) else None, progress
+            )
+            return search.covers(how, wanted)
+
+    def animate(
+        self,
+        out: Output,
+        *,
+        start: object = None,
+        end: object = None,
+        length: object = None,
+        rate: object = DEFAULT_RATE,
+        width: int | None = None,
+        height: int | None = None,
+        fit: Fit = "contain",
+        color: object = "black",
+        deinterlace: bool = True,
+        tone_map: bool = True,
+        format: str | None = None,
+        quality: int | None = None,
+        loop: int = 0,
+        progress: Progress | None = None,
+    ) -> Animation:
+        """An animated cover, written to ``out``: the best moments of the video, or a range of it.
+
+        ``out``: a path ending in .gif, .webp or .avif, or a binary file object with ``format=``.
+        Without ``start`` and ``end`` the surroundings of the best covers are shown, about a second
+        each, in order of time, never across a cut; a video not longer than ``length`` seconds
+        (default 4, at most 60) is shown whole. With them, that range: from ``start`` (default 0) to
+        ``end``, or ``length`` from ``start`` on.
+
+        ``rate``: frames a second, 1 to 50 (default 10), each the frame a player shows at that time.
+        ``width`` alone, ``height`` alone or both as :meth:`snapshot`; neither makes it at most 320
+        wide. ``quality`` 1 to 100, ``None`` the format's own; ``loop`` 0 for ever, else how often.
+
+        Raises ``InvalidOption``, ``InvalidTime``, ``InvalidGeometry``, ``LayoutTooLarge`` before
+        any work; ``NoFrameAtTarget``, ``EncodeError``, ``StoreError`` from it. Nothing is written
+        unless everything succeeds.
+        """
+        kind = check_output(out, format)
+        request = check_animation_request(start, end, length, rate)
+        if width is None and height is None:
+            width = min(DEFAULT_WIDTH, self._session.info.width)
+        options = check_picture_options(
+            width=width, height=height, fit=fit, color=color, deinterlace=deinterlace,
+            tone_map=tone_map,
+        )  # fmt: skip
+        self._session.check_open()
+        self._session.find_end()
+        with self._session.call() as call:
+            return animate(
+                self._session, call, out, kind, request, options,
+                quality=quality, loop=loop, progress=progress,
+            )  # fmt: skip
 
     def _cell_size(self, cell: object) -> Size:
         info = self._session.info
@@ -434,17 +477,21 @@ class Video:
         """What a call would do - seeks, packets, frames, bytes - without decoding anything.
 
         ``video.plan("sprite", interval=5)`` plans ``video.sprite(interval=5)``; verbs are
-        "snapshot", "snapshots" (the default) and "sprite". Options that do not change the work
-        (sizes, colours) are accepted and ignored. ``print()`` the result.
+        "snapshot", "snapshots" (the default), "sprite", "covers" and "animate". Of covers, and of
+        an animation of the best moments, it is the first look at the video: what follows depends
+        on what that shows. Options that do not change the work (sizes, colours) are accepted and
+        ignored. ``print()`` the result.
         """
-        if verb not in ("snapshot", "snapshots", "sprite"):
-            raise InvalidOption(f"verb must be snapshot, snapshots or sprite, not {verb!r}")
+        if verb not in _VERBS:
+            raise InvalidOption(f"verb must be one of {', '.join(_VERBS)}, not {verb!r}")
         if where:
             if verb != "snapshot" or len(where) > 1:
                 raise InvalidOption("only plan('snapshot', time) takes a bare time")
             request["at"] = [where[0]]
         elif verb == "snapshot" and "at" in request:
             request["at"] = [request["at"]]
+        if verb in ("covers", "animate"):
+            return self._plan_covers(verb, request)
         named = {k: request.get(k) for k in ("at", "interval", "count", "start", "end", "limit")}
         sampling = make_sampling(**named)
         accuracy = request.get("accuracy")
@@ -455,6 +502,23 @@ class Video:
         how = sampling.spacing(times) / 2 if accuracy is None else check_accuracy(accuracy)
         with self._session.call() as call:
             return self._session.plan(call, times, how, distinct=accuracy is None)
+
+    def _plan_covers(self, verb: str, request: dict[str, Any]) -> Plan:
+        if verb == "animate":
+            stretch = check_animation_request(**{
+                k: request[k] for k in ("start", "end", "length", "rate") if k in request
+            })  # fmt: skip
+            how: Choice = "smart"
+        else:
+            stretch = None
+            how = check_choice(request.get("choose", "smart"))
+        self._session.check_open()
+        self._session.find_end()
+        with self._session.call() as call:
+            if stretch is not None and stretch.is_given:
+                times = stretch.instants(self._session.duration())
+                return self._session.plan(call, times, "exact")
+            return first_plan(self._session, call, how)
 
 
 def _windows(times: Sequence[Fraction]) -> Iterator[Sequence[Fraction]]:

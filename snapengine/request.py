@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Final, Literal, get_args
 
-from .errors import InvalidOption, LayoutTooLarge
+from .errors import InvalidOption, InvalidTime, LayoutTooLarge
 from .imaging.color_names import parse_color
+from .model.frame import U8
 from .model.geometry import Fit, Size, check_fit, check_side
+from .model.time import Percent, parse_time
 
 #: What to do about a picture whose frame cannot be had whole.
 OnMissing = Literal["nearest", "blank", "fail"]
 ON_MISSING: Final[tuple[str, ...]] = get_args(OnMissing)
+
+#: Which cover is wanted: see :meth:`snapengine.engine.Video.covers`.
+Choice = Literal["smart", "head"] | Percent | Callable[[U8], float]
+#: More covers than this are no choice any more; there are no more candidates either.
+MAX_COVERS: Final = 50
 
 #: Largest picture that will be made, in pixels.
 MAX_PICTURE_PIXELS: Final = 1 << 28
@@ -61,6 +71,31 @@ def check_on_missing(policy: object) -> OnMissing:
     if policy not in ON_MISSING:
         raise InvalidOption(f"on_missing must be one of {', '.join(ON_MISSING)}, not {policy!r}")
     return policy  # type: ignore[return-value]
+
+
+def check_choice(choose: object) -> Choice:
+    """How covers are chosen: "smart", "head", a percentage, a callable; else ``InvalidOption``."""
+    if callable(choose):
+        return choose
+    if choose == "smart" or choose == "head":
+        return choose  # type: ignore[return-value]
+    if isinstance(choose, str):
+        with contextlib.suppress(InvalidTime):
+            parsed = parse_time(choose)
+            if isinstance(parsed, Percent):
+                return parsed
+    raise InvalidOption(
+        f"choose must be 'smart', 'head', a percentage such as '25%' or a callable, not {choose!r}"
+    )
+
+
+def check_count(count: object) -> int:
+    """How many covers: 1 to :data:`MAX_COVERS`."""
+    if isinstance(count, bool) or not isinstance(count, Integral):
+        raise InvalidOption(f"count must be a whole number, not {count!r}")
+    if not 1 <= int(count) <= MAX_COVERS:
+        raise InvalidOption(f"count must be 1 to {MAX_COVERS} covers, not {count}")
+    return int(count)
 
 
 def check_pixels(size: Size) -> None:

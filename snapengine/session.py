@@ -8,8 +8,10 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Final
 
-from .errors import EngineClosed, LimitExceeded, SnapError
+from .budget import BUDGET
+from .errors import EngineClosed, LimitExceeded, NoFrameAtTarget, SnapError
 from .media.batching import Batcher
 from .media.decoder import Delivery
 from .media.demuxer import Demuxer
@@ -29,6 +31,10 @@ from .planning.planner import StreamClock, make_plan
 from .planning.sampling import Sampling
 from .request import PictureOptions
 from .sources import Source
+
+#: No video has more pictures a second than this; those that say so are taken for the second.
+_FASTEST: Final = 480
+_ORDINARY: Final = Fraction(1, 25)
 
 
 @dataclass(slots=True)
@@ -178,13 +184,33 @@ class Session:
         duration = self.duration()
         return sampling.times(duration), duration
 
+    @property
+    def threads(self) -> int:
+        """How many threads a call may use."""
+        return min(self._threads or BUDGET.size, BUDGET.size)
+
+    def no_frame(self, times: Sequence[Fraction]) -> NoFrameAtTarget:
+        """What to raise when none of ``times`` (seconds) could be answered."""
+        return NoFrameAtTarget(
+            f"{self.name}: no sound frame for {len(times)} of the times asked for, "
+            f"from {float(times[0]):g} s",
+            stage="decode",
+            times=[float(t) for t in times[:10]],
+        )
+
+    @property
+    def typical_frame(self) -> Fraction:
+        """Seconds a frame is shown, for estimates only. Some containers (Matroska, FLV) give the
+        rate of their clock instead of that of the frames."""
+        rate = self.info.average_rate
+        return 1 / rate if rate and rate <= _FASTEST else _ORDINARY
+
     def _clock(self) -> StreamClock:
         info = self.info
-        rate = info.average_rate or Fraction(25)
         return StreamClock(
             start_pts=info.start_pts,
             time_base=info.time_base,
-            frame=max(1, round(1 / rate / info.time_base)),
+            frame=max(1, round(self.typical_frame / info.time_base)),
         )
 
     def plan(
@@ -232,8 +258,9 @@ class Session:
         options: PictureOptions,
         frame: RawFrame | None = None,
         align: int = 1,
+        focus: tuple[float, float] = (0.5, 0.5),
     ) -> View:
-        """How a frame of ``coded`` size becomes the picture asked for."""
+        """How a frame of ``coded`` size becomes the picture asked for; ``focus``: of "smart"."""
         info = self.info
         return make_view(
             coded,
@@ -246,4 +273,5 @@ class Session:
             # A stream may change its size on the way; the crop was meant for the first.
             crop=info.crop if coded == info.coded_size else None,
             background=options.background,
+            focus=focus,
         )

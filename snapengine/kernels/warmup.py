@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import convert, deinterlace, full, resize, tone  # noqa: F401 - importing a module registers its kernels
+from . import convert, deinterlace, full, resize, survey, tone  # noqa: F401 - importing a module registers its kernels
 from ._jit import REGISTRY
 
 

@@ -14,7 +14,7 @@ from typing import Final, Literal, NamedTuple, get_args
 
 from ..errors import InvalidGeometry, InvalidOption, LayoutTooLarge
 
-Fit = Literal["stretch", "contain", "cover"]
+Fit = Literal["stretch", "contain", "cover", "smart"]
 FITS: Final[tuple[str, ...]] = get_args(Fit)
 
 #: Largest side of a JPEG that libjpeg writes (``JPEG_MAX_DIMENSION``).
@@ -178,13 +178,16 @@ def make_view(
     align: int = 1,
     crop: Crop | None = None,
     background: tuple[int, int, int] = (0, 0, 0),
+    focus: tuple[float, float] = (0.5, 0.5),
 ) -> View:
     """The view that shows a frame of ``coded`` size in ``width`` x ``height``.
 
     One of them alone keeps the display aspect; neither gives the display size; both obey ``fit``:
     ``stretch`` distorts, ``contain`` shows all of the frame on a background, ``cover`` fills the
-    box and crops what hangs over. With ``align`` 2 a picture that does not fill its box gets even
-    size and place, so that it sits on the chroma grid of a 4:2:0 canvas.
+    box and crops what hangs over, ``smart`` does so around ``focus`` instead of the middle: x and y
+    in fractions of the upright display picture, moved as little as keeps the crop within it. With
+    ``align`` 2 a picture that does not fill its box gets even size and place, so that it sits on
+    the chroma grid of a 4:2:0 canvas.
 
     ``crop`` is what of the frame is meant to be seen, before pixel shape and orientation. The part
     of it outside of the frame does not count (:meth:`Crop.fitted`); who knows that a frame has
@@ -208,19 +211,21 @@ def make_view(
 
     inner = size
     crop_w, crop_h = float(shown.width), float(shown.height)
+    away = (0.0, 0.0)  # of the crop's centre from the picture's, as displayed, in its sides
     if both and fit == "contain":
         scale = min(Fraction(size.width, shown.width), Fraction(size.height, shown.height))
         inner = Size(
             _fitted(shown.width * scale, size.width, align),
             _fitted(shown.height * scale, size.height, align),
         )
-    elif both and fit == "cover":
+    elif both and fit in ("cover", "smart"):
         scale = max(Fraction(size.width, shown.width), Fraction(size.height, shown.height))
         crop_w = min(crop_w, float(size.width / scale))
         crop_h = min(crop_h, float(size.height / scale))
+        if fit == "smart":
+            away = (_away(focus[0], crop_w / shown.width), _away(focus[1], crop_h / shown.height))
 
     # Back from the upright display picture to coded samples: turn back, then undo pixel shape.
-    # What fit crops is centred, so turning and mirroring only swap its sides.
     if orientation.swaps_sides:
         crop_w, crop_h = crop_h, crop_w
         scaled = Size(inner.height, inner.width)
@@ -229,9 +234,12 @@ def make_view(
         scaled = inner
     crop_w *= full_w / shown.width
     crop_h *= full_h / shown.height
+    right, down = _turned_back(away, orientation)
+    crop_x = left + (full_w - crop_w) / 2 + right * full_w
+    crop_y = top + (full_h - crop_h) / 2 + down * full_h
     return View(
         coded=coded,
-        crop=(left + (full_w - crop_w) / 2, top + (full_h - crop_h) / 2, crop_w, crop_h),
+        crop=(crop_x, crop_y, crop_w, crop_h),
         scaled=scaled,
         orientation=orientation,
         size=size,
@@ -240,6 +248,25 @@ def make_view(
         window=window,
         background=background,
     )
+
+
+def _away(centre: float, share: float) -> float:
+    """How far a window of ``share`` of a side goes from the middle towards ``centre``, at most to
+    the edge."""
+    room = (1 - share) / 2
+    return min(max(centre - 0.5, -room), room)
+
+
+def _turned_back(step: tuple[float, float], orientation: Orientation) -> tuple[float, float]:
+    """A step to the right and down in the upright picture, as one in the coded frame."""
+    x, y = step
+    if orientation.rotation == 90:
+        x, y = y, -x
+    elif orientation.rotation == 180:
+        x, y = -x, -y
+    elif orientation.rotation == 270:
+        x, y = -y, x
+    return (-x if orientation.mirror else x), y
 
 
 def _fitted(side: Fraction, box: int, align: int) -> int:

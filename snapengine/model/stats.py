@@ -35,6 +35,7 @@ class RunStats:
     demux_seconds: float = 0.0
     decode_seconds: float = 0.0
     scale_seconds: float = 0.0
+    score_seconds: float = 0.0
     encode_seconds: float = 0.0
     wall_seconds: float = 0.0
     _lock: threading.Lock = field(

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import snapengine
-from snapengine import engine
+from snapengine import shooting
 from tests.integration.common import check_shot
 from tests.media.atlas import recipe
 from tests.media.oracle import Truth
@@ -23,7 +23,7 @@ from tests.media.recipes import Recipe, build
 BOUND_DB = 38.0
 """Luma PSNR that ARCHITECTURE.md promises; above 40 dB a difference is not seen side by side."""
 
-SHRINK = engine.LOOP_FILTER_SHRINK
+SHRINK = shooting.LOOP_FILTER_SHRINK
 NEVER, ALWAYS = math.inf, 0.0
 
 
@@ -43,7 +43,7 @@ def luma(
     monkeypatch: pytest.MonkeyPatch, path: Path, threshold: float, shrink: float | None, **how: Any
 ) -> list[np.ndarray]:
     """Luma of keyframes, shrunk by at least ``shrink`` (``None``: full size)."""
-    monkeypatch.setattr(engine, "LOOP_FILTER_SHRINK", threshold)
+    monkeypatch.setattr(shooting, "LOOP_FILTER_SHRINK", threshold)
     how.setdefault("accuracy", "keyframe")
     with snapengine.open(path) as video:
         # Whichever side a player turns up, no side is shrunk less.
@@ -101,7 +101,7 @@ def test_cells_of_a_sheet_stay_above_the_bound(
     monkeypatch: pytest.MonkeyPatch, made: Recipe
 ) -> None:
     def sheet(threshold: float) -> np.ndarray:
-        monkeypatch.setattr(engine, "LOOP_FILTER_SHRINK", threshold)
+        monkeypatch.setattr(shooting, "LOOP_FILTER_SHRINK", threshold)
         with snapengine.open(build(made)) as video:
             made_of = video.sprite(count=4, cell=(160, 96), columns=2, accuracy="keyframe")
         assert not made_of.missing
@@ -128,7 +128,7 @@ def test_exact_pictures_never_skip_it(monkeypatch: pytest.MonkeyPatch, shrink: f
 def test_exact_is_bit_identical_whatever_the_threshold(
     monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr(engine, "LOOP_FILTER_SHRINK", ALWAYS)
+    monkeypatch.setattr(shooting, "LOOP_FILTER_SHRINK", ALWAYS)
     truth = Truth.of(build(recipe(name)))
     frames = [*truth.keyframes[:3], *truth.frames[3::17]]
     with snapengine.open(truth.path) as video:
@@ -146,7 +146,7 @@ def test_a_keyframe_that_others_are_predicted_from_keeps_it(
     truth = Truth.of(path)
     key, later = truth.keyframes[1], truth.frames[truth.keyframes[1].index + 3]
     times = [truth.time_of(key), truth.time_of(later)]
-    monkeypatch.setattr(engine, "LOOP_FILTER_SHRINK", ALWAYS)
+    monkeypatch.setattr(shooting, "LOOP_FILTER_SHRINK", ALWAYS)
     with snapengine.open(path) as video:
         shots = list(video.snapshots(at=times, accuracy=Fraction(1, 100)))
     for shot, frame in zip(shots, (key, later), strict=True):

@@ -30,12 +30,14 @@ HEAVY = ("av", "numpy", "numba", "llvmlite", "PIL", "simplejpeg", "turbojpeg")
 LONG_LINES, TOO_LONG_LINES = 400, 600
 LONG = {
     "snapengine/engine.py": "the public verbs: half of it is what their callers read",
-    "snapengine/cli.py": "three commands; a third of it is what --help says",
     "snapengine/media/demuxer.py": "one reader's state; each seek rule needs all of it",
     "snapengine/media/batching.py": "one state of one demuxer; its cutting rules are read together",
 }
 #: Methods and properties whose name and type say all there is to say.
 SELF_EVIDENT = {
+    "Cover.height",
+    "Cover.size",
+    "Cover.width",
     "Plan.seeks",
     "RunStats.as_dict",
     "Snapshot.height",
@@ -233,7 +235,7 @@ def test_errors_are_documented_and_plain(kind: type[errors.SnapError]) -> None:
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_a_library_does_not_print(path: Path) -> None:
-    if path.name == "cli.py":
+    if path.parent.name == "cli":
         return
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call) and ast.unparse(node.func) in (

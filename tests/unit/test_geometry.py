@@ -1,4 +1,4 @@
-"""From coded frame to upright picture: display size, the three fits, the eight orientations."""
+"""From coded frame to upright picture: display size, the four fits, the eight orientations."""
 
 from __future__ import annotations
 
@@ -282,6 +282,91 @@ def test_crop_comes_before_pixel_shape_and_orientation() -> None:
     assert make_view(Size(100, 50), SQUARE, UPRIGHT, crop=half).crop == pytest.approx(half)
 
 
+# -- the smart fit --------------------------------------------------------------------------
+
+FOCI = st.tuples(st.floats(0, 1), st.floats(0, 1))
+
+
+def put_upright(samples: np.ndarray, turn: Orientation) -> np.ndarray:
+    """What :class:`Orientation` says in words: mirror left-right first, then turn clockwise."""
+    return np.rot90(np.fliplr(samples) if turn.mirror else samples, -turn.rotation // 90)
+
+
+@pytest.mark.parametrize("turn", EIGHT, ids=repr)
+@pytest.mark.parametrize("sar", [SQUARE, Fraction(16, 11), Fraction(1, 3)], ids=str)
+@pytest.mark.parametrize("crop", [None, Crop(3.0, 2.0, 17.0, 10.0)], ids=["whole", "cropped"])
+@pytest.mark.parametrize("box", [(30, 90), (64, 64), (90, 20)], ids=str)
+def test_smart_takes_the_samples_a_window_shows(
+    turn: Orientation, sar: Fraction, crop: Crop | None, box: tuple[int, int]
+) -> None:
+    """Every sample is put upright one by one; those under the window are those that are taken."""
+    coded = Size(24, 14)
+    x, y, w, h = (int(v) for v in crop or (0, 0, *coded))
+    ys, xs = np.mgrid[y : y + h, x : x + w] + 0.5
+    ys, xs = put_upright(ys, turn), put_upright(xs, turn)
+    down, across = ((np.mgrid[0 : n, 0 : m] + 0.5)[k] / (n, m)[k]
+                    for k, (n, m) in enumerate([ys.shape] * 2))  # fmt: skip
+    shown = display_size(coded, sar, turn, crop)
+    scale = max(box[0] / shown.width, box[1] / shown.height)
+    wide, high = (side / scale / full for side, full in zip(box, shown, strict=True))
+    for focus in [(0.5, 0.5), (0.31, 0.64), (0.0, 1.0), (0.97, 0.13), (0.55, 0.42)]:
+        cx, cy = (min(max(f, n / 2), 1 - n / 2) for f, n in zip(focus, (wide, high), strict=True))
+        seen = (np.abs(across - cx) < wide / 2 - 1e-6) & (np.abs(down - cy) < high / 2 - 1e-6)
+        hidden = (np.abs(across - cx) > wide / 2 + 1e-6) | (np.abs(down - cy) > high / 2 + 1e-6)
+        view = make_view(
+            coded, sar, turn, width=box[0], height=box[1], fit="smart", crop=crop, focus=focus
+        )
+        left, top, cw, ch = view.crop
+        taken = (xs > left) & (xs < left + cw) & (ys > top) & (ys < top + ch)
+        assert taken[seen].all() and not taken[hidden].any()
+        assert seen.any() and inner(view) == (0, 0, *box)
+
+
+@settings(max_examples=150)
+@given(coded=SIZES, sar=SHAPES, turn=TURNS, parts=INSIDE, width=BOXES, height=BOXES, focus=FOCI)
+def test_smart_is_cover_moved_within_the_picture(
+    coded: Size, sar: Fraction, turn: Orientation, parts: Any, width: int, height: int, focus: Any
+) -> None:
+    crop = crop_of(coded, parts)
+    box: Any = {"width": width, "height": height, "crop": crop}
+    cover = make_view(coded, sar, turn, fit="cover", **box)
+    smart = make_view(coded, sar, turn, fit="smart", focus=focus, **box)
+    assert smart.crop[2:] == cover.crop[2:]
+    assert (smart.scaled, smart.size, smart.x, smart.y) == (
+        cover.scaled, cover.size, cover.x, cover.y
+    )  # fmt: skip
+    slack = 1e-6 * max(coded)
+    for start, size, first, full in zip(smart.crop[:2], smart.crop[2:], crop[:2], crop[2:],
+                                        strict=True):  # fmt: skip
+        assert first - slack <= start and start + size <= first + full + slack
+    assert make_view(coded, sar, turn, fit="smart", **box) == cover
+
+
+@given(coded=SIZES, sar=SHAPES, turn=TURNS, focus=FOCI, side=BOXES)
+def test_only_smart_with_both_sides_looks_at_the_focus(
+    coded: Size, sar: Fraction, turn: Orientation, focus: Any, side: int
+) -> None:
+    for given_sides in ({}, {"width": side}, {"height": side}):
+        smart = make_view(coded, sar, turn, fit="smart", focus=focus, **given_sides)
+        assert smart == make_view(coded, sar, turn, fit="cover", **given_sides)
+    for fit in ("stretch", "contain", "cover"):
+        box: Any = {"width": side, "height": 77, "fit": fit}
+        assert make_view(coded, sar, turn, focus=focus, **box) == make_view(coded, sar, turn, **box)
+
+
+def test_smart_examples() -> None:
+    box: Any = {"width": 90, "height": 160, "fit": "smart"}
+    for x, left in ((0.5, 656.25), (0.25, 176.25), (0.0, 0.0), (-3.0, 0.0), (1.0, 1312.5)):
+        view = make_view(Size(1920, 1080), SQUARE, UPRIGHT, focus=(x, 0.9), **box)
+        assert view.crop == pytest.approx((left, 0, 607.5, 1080))
+    # A phone video: coded lying, shown standing. Its top is the left of the coded frame.
+    turned = make_view(
+        Size(1920, 1080), SQUARE, Orientation(rotation=90), width=100, height=100, fit="smart",
+        focus=(0.5, 0.3),
+    )  # fmt: skip
+    assert turned.crop == pytest.approx((0.3 * 1920 - 540, 0, 1080, 1080))
+
+
 # -- orientation ----------------------------------------------------------------------------
 
 
@@ -362,7 +447,7 @@ def test_usable_sides() -> None:
 
 
 def test_fits() -> None:
-    assert [check_fit(f) for f in FITS] == ["stretch", "contain", "cover"]
+    assert [check_fit(f) for f in FITS] == ["stretch", "contain", "cover", "smart"]
     for bad in ("fill", "", None, 1, "Cover"):
         with pytest.raises(InvalidOption) as caught:
             check_fit(bad)

@@ -1,0 +1,287 @@
+"""Choosing covers: which frames to look at, and which of them stand best for the video."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .covers import Candidate, Cover
+from .errors import InvalidTime
+from .inspection import Inspector, Scorer, seconds
+from .model.plan import Plan
+from .model.time import Percent
+from .planning.candidates import FEWEST, MOST_LATER, between, first_round
+from .planning.sampling import MAX_TARGETS
+from .request import Choice, PictureOptions
+from .scoring.score import REJECT
+from .scoring.selection import choose, likeness_matrix, mixtures, shots, typicality
+from .session import Call, Session
+from .shooting import shoot
+
+#: A candidate this good needs no company: the search ends when there are enough of them.
+_GOOD: Final = 0.5
+#: How many more good shots than covers are wanted the first round must show to be the last.
+_SPARE: Final = 2
+_ROUNDS: Final = 2
+#: Finalists looked at more closely beyond those wanted, and how often new ones may come up.
+_RESERVE: Final = 2
+_CONFIRMATIONS: Final = 4
+#: What the score of a frame that was not looked at closely counts for beside one that was: enough
+#: that a finalist yields when it turns out bad, not when another of the same kind scores alike.
+_DOUBT: Final = 0.9
+#: The first light is looked for at instants that grow by this (plus a second), in videos of unknown
+#: length up to this many seconds.
+_HEAD_GROWTH: Final = Fraction(6, 5)
+_HEAD_REACH: Final = Fraction(3600)
+
+
+class CoverSearch:
+    """One search for covers over one call. Used by one thread."""
+
+    def __init__(
+        self,
+        session: Session,
+        call: Call,
+        options: PictureOptions,
+        scorer: Scorer | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        self._session = session
+        self._call = call
+        self._options = options
+        self._has_scorer = scorer is not None
+        self._inspector = Inspector(session, call, options, scorer, progress)
+        self._seen = self._inspector.seen
+        self._duration = session.duration()
+        self._looked: set[Fraction] = set()
+
+    def covers(self, how: Choice, count: int) -> list[Cover]:
+        """The covers themselves, as pictures of the size asked for."""
+        if isinstance(how, Percent):
+            chosen = self.at(_place(how, self._duration), f"at {how} of the video")
+        elif how == "head":
+            chosen = self.head()
+        else:
+            chosen = self.best(count)
+
+        def make(**facts: Any) -> Cover:
+            return Cover(chosen[facts["index"]], **facts)
+
+        times = [c.time for c in chosen]
+        made = shoot(self._session, self._call, times, "exact", self._options, "nearest", make)
+        covers = [cover for _, cover in sorted(made, key=lambda m: m[0])]
+        self._call.count()
+        return covers
+
+    # -- the best ---------------------------------------------------------------------------
+
+    def best(self, count: int) -> list[Candidate]:
+        """The ``count`` best different frames, best first; fewer when there are not so many.
+
+        Raises ``NoFrameAtTarget`` when nothing can be decoded at all.
+        """
+        instants = first_round(self._duration)
+        self._look_at(instants)
+        if not self._seen:
+            # Nothing whole among them: take what can be had.
+            self._inspector.look(
+                self._session.plan(self._call, instants, "keyframe"), neighbours=True
+            )
+        if not self._seen:
+            raise self._session.no_frame(instants)
+        if self._has_scorer:
+            return self.ranking(count)
+        budget = MOST_LATER
+        for _ in range(_ROUNDS):
+            wanted = self._poor(count)
+            instants = between(sorted(self._looked), wanted, self._duration, budget)
+            before = len(self._seen)
+            if instants:
+                self._look_at(instants)
+            budget -= len(instants)
+            if len(self._seen) == before or budget <= 0:
+                break
+        self._confirm(count)
+        return self.ranking(count)
+
+    def _look_at(self, instants: Sequence[Fraction]) -> None:
+        """Keyframes nearest to ``instants``; where those are known or few, frames between them."""
+        self._looked.update(instants)
+        fresh, stale = _split(self._session.plan(self._call, instants, "keyframe"), self._seen)
+        if fresh is not None:
+            self._inspector.look(fresh)
+        missing = min(FEWEST, len(first_round(self._duration))) - len(self._seen)
+        if missing > 0:
+            # Without an index nobody knew how few keyframes there are.
+            left = stale if stale or fresh is None else instants
+            stale = tuple(left[:: max(1, len(left) // missing)])
+        elif fresh is not None:
+            stale = ()
+        if stale:
+            self._inspector.look_closely(self._inspector.affordable(stale), self._duration)
+
+    def ranking(self, count: int) -> list[Candidate]:
+        """The best ``count`` of what was looked at so far."""
+        found, alike = self._company()
+        worth = [c.score if c.confirmed or self._has_scorer else c.score * _DOUBT for c in found]
+        chosen = [found[i] for i in choose(worth, alike, count)]
+        names = {name for c in found for name in c.judgement.measures}
+        usual = {
+            name: statistics.median(
+                c.judgement.measures[name] for c in found if name in c.judgement.measures
+            )
+            for name in names
+        }
+        return [replace(c, usual=usual) for c in chosen]
+
+    def _company(self) -> tuple[list[Candidate], NDArray[np.float32]]:
+        """All candidates in order of time, with what only their company tells; how alike they
+        are."""
+        found = sorted(self._seen.values(), key=lambda c: c.pts)
+        signatures = [c.judgement.signature for c in found]
+        alike = likeness_matrix(signatures)
+        typical = typicality(alike, [c.time for c in found], self._duration)
+        told = []
+        for candidate, share, mix in zip(found, typical, mixtures(signatures), strict=True):
+            worst = max(mix, candidate.judgement.defects.get("transition", 0.0))
+            told.append(candidate.told({"typical": share}, {"transition": worst}))
+        return told, alike
+
+    def _poor(self, count: int) -> list[Fraction]:
+        """Times around which to look again; none when there are good shots enough."""
+        found, alike = self._company()
+        numbers = shots(alike, [c.time for c in found])
+        good = {n for n, c in zip(numbers, found, strict=True) if c.score >= _GOOD}
+        if len(good) >= count + _SPARE:
+            return []
+        poor = [c.time for c in found if c.score < _GOOD]
+        # Nothing but good ones, and too few: there may be others between any two.
+        return poor or ([c.time for c in found] if len(found) < count + _SPARE else [])
+
+    def _confirm(self, count: int) -> None:
+        """Look closely at those that would win, until they still do."""
+        for _ in range(_CONFIRMATIONS):
+            if all(c.confirmed for c in self.ranking(count)):
+                return
+            doubtful = [c.time for c in self.ranking(count + _RESERVE) if not c.confirmed]
+            self._inspector.look_closely(doubtful, self._duration)
+            for candidate in self.ranking(count + _RESERVE):
+                if candidate.time in doubtful and not candidate.confirmed:
+                    # It came out whole once; whatever happened, it is not asked for again.
+                    self._seen[candidate.pts] = self._seen[candidate.pts].told(
+                        {}, {}, confirmed=True
+                    )
+
+    # -- the simple kinds -------------------------------------------------------------------
+
+    def at(self, instant: Fraction, because: str) -> list[Candidate]:
+        """The frame shown at one instant, whatever it shows."""
+        self._inspector.look(self._session.plan(self._call, [instant], "exact"), neighbours=True)
+        if not self._seen:
+            raise self._session.no_frame([instant])
+        return [replace(c, because=(because,)) for c in self.ranking(1)]
+
+    def head(self) -> list[Candidate]:
+        """The first frame that is not black.
+
+        Keyframes are looked at, ever more sparsely, up to the first that is not; then the frames
+        between it and the black keyframe before it. A picture that comes and goes between two
+        black keyframes is passed over. Behind the last keyframe so many frames are looked at as a
+        round of covers may cost. Of a video that is black all over, its best frame.
+        """
+        dark: Candidate | None = None
+        light: Candidate | None = None
+        for instant in self._growing():
+            seen = self._nearest_key(instant)
+            if seen is None or (dark is not None and seen.pts <= dark.pts):
+                continue
+            if not _is_black(seen):
+                light = seen
+                break
+            dark = seen
+        first = light if dark is None else self._first_light(dark, light)
+        if first is not None:
+            return [replace(first, because=("the first not black",))]
+        return self.ranking(1) if self._seen else self.at(Fraction(0), "the first")
+
+    def _growing(self) -> Iterator[Fraction]:
+        instant = Fraction(0)
+        end = self._duration if self._duration is not None else _HEAD_REACH
+        while instant < end:
+            yield instant
+            instant = instant * _HEAD_GROWTH + 1
+
+    def _nearest_key(self, instant: Fraction) -> Candidate | None:
+        known = set(self._seen)
+        plan = self._session.plan(self._call, [instant], "keyframe")
+        keys = [t.key for run in plan.runs for t in run.targets]
+        if keys and keys[0] in self._seen:
+            return self._seen[keys[0]]
+        self._inspector.look(plan)
+        return next((c for pts, c in self._seen.items() if pts not in known), None)
+
+    def _first_light(self, dark: Candidate, light: Candidate | None) -> Candidate | None:
+        """The first frame behind ``dark`` that is not black, ``light`` at the latest."""
+        while light is not None:
+            middle = self._nearest_key((dark.time + light.time) / 2)
+            if middle is None or not dark.pts < middle.pts < light.pts:
+                break
+            dark, light = (middle, light) if _is_black(middle) else (dark, middle)
+        frame = self._session.typical_frame
+        end = self._duration if light is None else light.time
+        count = MAX_TARGETS if light is not None else self._inspector.affordable_frames
+        if end is not None:
+            count = min(count, math.ceil((end - dark.time) / frame))
+        known = set(self._seen)
+        times = [dark.time + frame * i for i in range(1, count)]
+        if times:
+            plan = self._session.plan(self._call, times, "exact")
+            self._inspector.look(plan, until=lambda c: not _is_black(c))
+        fresh = [c for pts, c in self._seen.items() if pts not in known and not _is_black(c)]
+        return min(fresh, key=lambda c: c.pts, default=light)
+
+
+def first_plan(session: Session, call: Call, how: Choice) -> Plan:
+    """What a search for covers does first."""
+    duration = session.duration()
+    if isinstance(how, Percent):
+        return session.plan(call, [_place(how, duration)], "exact")
+    if how == "head":
+        return session.plan(call, [Fraction(0)], "keyframe")
+    return session.plan(call, first_round(duration), "keyframe")
+
+
+def _place(where: Percent, duration: Fraction | None) -> Fraction:
+    if duration is None:
+        raise InvalidTime("the video does not tell its duration, so percentages cannot be placed")
+    return where.of(duration)
+
+
+def _is_black(candidate: Candidate) -> bool:
+    return candidate.judgement.defects["black"] >= REJECT
+
+
+def _split(plan: Plan, seen: Mapping[int, Candidate]) -> tuple[Plan | None, tuple[Fraction, ...]]:
+    """A plan without the keyframes that are known, and the instants that had only those."""
+    runs = []
+    stale: list[Fraction] = []
+    taken = set(seen)
+    for run in plan.runs:
+        fresh = []
+        for target in run.targets:
+            if target.key is not None and target.key in taken:
+                stale.append(seconds(plan, target.pts))
+                continue
+            if target.key is not None:
+                taken.add(target.key)
+            fresh.append(target)
+        if fresh:
+            runs.append(replace(run, targets=tuple(fresh)))
+    return (replace(plan, runs=tuple(runs)) if runs else None), tuple(stale)

@@ -1,0 +1,223 @@
+"""Looking at frames for their own sake: decoded, judged by their small pictures, remembered."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Final
+
+from .covers import Candidate
+from .errors import InvalidOption
+from .media.decoder import Delivery
+from .model.frame import U8
+from .model.plan import Plan
+from .model.stats import RunStats
+from .pipeline import Answer
+from .request import PictureOptions
+from .scoring.faces import FaceDetector, load_detector
+from .scoring.judge import Judgement, judge, judge_motion
+from .scoring.proxy import Proxy
+from .session import Call, Session
+from .shooting import make_proxy, may_skip_loop_filter, proxy_options
+
+#: What a caller's own choice is made by: a small RGB picture in, a number out.
+Scorer = Callable[[U8], float]
+Progress = Callable[[int, int], None]
+
+#: A frame looked at closely is compared with the one shown this many seconds later.
+LATER: Final = Fraction(1, 5)
+#: Samples that one round may decode on top of keyframes, where those are too few: some 400 frames
+#: of 1080p.
+_EXTRA_SAMPLES: Final = 400 * 1920 * 1080
+#: How bad it is that a decoder made parts of a frame up.
+_DAMAGED: Final = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What a worker tells of one frame: its samples are gone."""
+
+    pts: int
+    is_sound: bool
+    judgement: Judgement | None
+    proxy: Proxy | None
+    requests: tuple[int, ...]
+
+
+class Inspector:
+    """Looks at frames and keeps what it made of them, by pts, in ``seen``.
+
+    Belongs to one call and one thread; workers judge. With ``scorer`` the caller's own number
+    counts, asked for in the calling thread.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        call: Call,
+        options: PictureOptions,
+        scorer: Scorer | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self._session = session
+        self._call = call
+        self._options = options
+        self._scorer = scorer
+        self._progress = progress
+        self._asked = 0
+        self.seen: dict[int, Candidate] = {}
+        self._detector: FaceDetector | None = load_detector() if scorer is None else None
+        coded = session.info.coded_size
+        shown = session.view(coded, PictureOptions()).size
+        self._small = may_skip_loop_filter(session, session.view(coded, proxy_options(shown)))
+
+    def look(
+        self,
+        plan: Plan,
+        *,
+        neighbours: bool = False,
+        until: Callable[[Candidate], bool] | None = None,
+    ) -> None:
+        """Judge every frame of a plan that is not known; stop at the first ``until`` accepts.
+
+        Damaged frames are passed over, unless ``neighbours`` asks for anything that can be had.
+        """
+        self._asked += len(plan.requested)
+
+        def consume(delivery: Delivery, stats: RunStats) -> _Look:
+            return self._judged(delivery, stats, keep=False)
+
+        with contextlib.closing(self._execute(plan, consume, neighbours)) as answers:
+            for answer in answers:
+                look = answer.value
+                if not look.is_sound and not neighbours:
+                    continue
+                candidate = self._keep(look)
+                if until is not None and until(candidate):
+                    break
+
+    def look_closely(self, instants: Sequence[Fraction], duration: Fraction | None) -> None:
+        """Judge the frames shown at ``instants``, each together with the one a moment later.
+
+        Motion and transitions show in what changes; one frame does not tell.
+        """
+        times: list[Fraction] = []
+        for instant in instants:
+            later = instant + LATER
+            if duration is not None and later >= duration:
+                later = max(Fraction(0), instant - LATER)
+            times += [instant, later]
+        self._asked += len(instants)
+
+        def consume(delivery: Delivery, stats: RunStats) -> _Look:
+            return self._judged(delivery, stats, keep=True)
+
+        frames: dict[int, _Look] = {}
+        plan = self._session.plan(self._call, times, "exact")
+        with contextlib.closing(self._execute(plan, consume, neighbours=False)) as answers:
+            for answer in answers:
+                frames.update(dict.fromkeys(answer.value.requests, answer.value))
+        for number in range(0, len(times), 2):
+            here, later_one = frames.get(number), frames.get(number + 1)
+            if here is None or not here.is_sound:
+                continue
+            candidate = self._keep(here)
+            measures, defects = {}, {}
+            if later_one is not None and later_one.pts != here.pts:
+                assert here.proxy is not None and later_one.proxy is not None
+                still, transition = judge_motion(here.proxy, later_one.proxy)
+                measures["stillness"], defects["transition"] = still, transition
+            self.seen[here.pts] = candidate.told(measures, defects, confirmed=True)
+
+    @property
+    def affordable_frames(self) -> int:
+        """How many frames a round may decode on top of keyframes."""
+        info = self._session.info
+        return max(1, _EXTRA_SAMPLES // max(1, info.coded_width * info.coded_height))
+
+    def affordable(self, instants: Sequence[Fraction]) -> tuple[Fraction, ...]:
+        """Instants moved towards their keyframes, until decoding up to them costs no more than a
+        fixed number of samples, however long GOPs are."""
+        plan = self._session.plan(self._call, instants, "exact")
+        allowed = self.affordable_frames
+        if plan.frames <= allowed:
+            return tuple(instants)
+        moved: set[Fraction] = set()
+        for run in plan.runs:
+            share = max(1, allowed // len(plan.runs))
+            if run.keyframe is None:
+                kept = [seconds(plan, t.pts) for t in run.targets]
+                moved.update(kept[:: max(1, math.ceil(run.frames / share))])
+                continue
+            begin = seconds(plan, run.keyframe.pts)
+            pull = min(Fraction(1), Fraction(share, run.frames))
+            for target in run.targets:
+                behind = (seconds(plan, target.pts) - begin) * pull
+                moved.add(begin + max(self._session.typical_frame, behind))
+        return tuple(sorted(moved))
+
+    # -- one frame --------------------------------------------------------------------------
+
+    def _execute(
+        self, plan: Plan, consume: Callable[[Delivery, RunStats], _Look], neighbours: bool
+    ) -> Generator[Answer[_Look], None, None]:
+        return self._call.pipeline.execute(
+            plan, consume, self._call.stats, skip_loop_filter=self._small, neighbours=neighbours
+        )
+
+    def _judged(self, delivery: Delivery, stats: RunStats, *, keep: bool) -> _Look:
+        """Runs in the thread that decoded the frame."""
+        requests = tuple(n for t in delivery.targets for n in t.requests)
+        proxy = make_proxy(self._session, self._session.raw(delivery, self._options), stats)
+        judgement = None
+        # Of a pair only the first is a candidate; the other one is there to be compared with.
+        wanted = not keep or any(n % 2 == 0 for n in requests)
+        if wanted and delivery.pts not in self.seen:
+            began = time.perf_counter()
+            judgement = judge(proxy, self._detector)
+            stats.score_seconds += time.perf_counter() - began
+        kept = proxy if keep or self._scorer is not None else None
+        return _Look(delivery.pts, delivery.is_sound, judgement, kept, requests)
+
+    def _keep(self, look: _Look) -> Candidate:
+        known = self.seen.get(look.pts)
+        if known is not None:
+            return known
+        assert look.judgement is not None
+        judgement = look.judgement
+        if not look.is_sound:
+            judgement = replace(judgement, defects={**judgement.defects, "damaged": _DAMAGED})
+        given = None
+        if self._scorer is not None:
+            assert look.proxy is not None
+            given = _number(self._scorer(look.proxy.rgb))
+        info = self._session.info
+        candidate = Candidate(
+            pts=look.pts,
+            time=(look.pts - info.start_pts) * info.time_base,
+            judgement=judgement,
+            given=given,
+        )
+        self.seen[look.pts] = candidate
+        if self._progress is not None:
+            self._progress(len(self.seen), max(self._asked, len(self.seen)))
+        return candidate
+
+
+def seconds(plan: Plan, pts: int) -> Fraction:
+    """A stamp as seconds from the first shown frame."""
+    return max(Fraction(0), (pts - plan.start_pts) * plan.time_base)
+
+
+def _number(value: object) -> float:
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError) as error:
+        raise InvalidOption(f"choose must return a number, not {value!r}") from error
+    if not math.isfinite(number):
+        raise InvalidOption(f"choose must return a finite number, not {number}")
+    return number

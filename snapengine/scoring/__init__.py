@@ -1,0 +1,1 @@
+"""Judging frames: how good a cover each one would make, and why."""

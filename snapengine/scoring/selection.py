@@ -1,0 +1,139 @@
+"""From judged candidates to a set of covers: shots, how typical each is, and a diverse choice."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .signature import Signature, likenesses
+
+#: Neighbouring candidates at least this alike belong to one shot.
+SAME_SHOT: Final = 0.72
+#: Pictures at least this alike are the same picture to a person: never both while there is
+#: another.
+NEAR_DUPLICATE: Final = 0.80
+#: Pictures at least this alike are never both chosen: nobody can tell which is which.
+SAME: Final = 0.985
+#: What a candidate loses for being like one that was chosen before it, at full likeness.
+DIVERSITY: Final = 0.45
+#: Likeness below this costs nothing: pictures of one film have much in common.
+_UNLIKE: Final = 0.35
+#: A shot that fills this share of the video is as typical as can be.
+_TYPICAL_SHARE: Final = 0.2
+#: Neighbours less far apart (root mean square, of 255) cannot be told from their mixes.
+_APART: Final = 16.0
+
+
+def likeness_matrix(signatures: Sequence[Signature]) -> NDArray[np.float32]:
+    """:func:`~snapengine.scoring.signature.likeness` of all pairs, (n, n), symmetric."""
+    count = len(signatures)
+    matrix = np.ones((count, count), np.float32)
+    if not count:
+        return matrix
+    layouts = np.stack([s.layout.ravel() for s in signatures])
+    histograms = np.stack([s.histogram for s in signatures])
+    for i in range(count - 1):
+        rest = slice(i + 1, None)
+        row = likenesses(layouts[i], histograms[i], layouts[rest], histograms[rest])
+        matrix[i, rest] = matrix[rest, i] = row
+    return matrix
+
+
+def shots(likenesses: NDArray[np.float32], times: Sequence[Fraction]) -> list[int]:
+    """Number of the shot of each candidate: stretches of neighbours that are alike.
+
+    Cuts are seen where candidates are; what lies between two of them stays unknown.
+    """
+    order = sorted(range(len(times)), key=lambda i: times[i])
+    numbers = [0] * len(times)
+    current = 0
+    for before, here in itertools.pairwise(order):
+        if likenesses[before, here] < SAME_SHOT:
+            current += 1
+        numbers[here] = current
+    return numbers
+
+
+def typicality(
+    likenesses: NDArray[np.float32], times: Sequence[Fraction], duration: Fraction | None
+) -> list[float]:
+    """How much of the video looks like each candidate, 0..1.
+
+    Every candidate stands for the stretch around it; its kin are those above the middle between
+    unlike and the same, softly, so that one more candidate changes little. After "hecate" (Song et
+    al., "To click or not to click", CIKM 2016), which takes its thumbnails from the largest
+    clusters.
+    """
+    count = len(times)
+    if count < 2:
+        return [1.0] * count
+    order = sorted(range(count), key=lambda i: times[i])
+    ordered = [float(times[i]) for i in order]
+    total = float(duration) if duration else ordered[-1] + 1e-3
+    middles = [(a + b) / 2 for a, b in itertools.pairwise(ordered)]
+    stretch = np.zeros(count)
+    for place, i in enumerate(order):
+        begin = middles[place - 1] if place else 0.0
+        end = middles[place] if place < count - 1 else max(total, ordered[-1])
+        stretch[i] = max(0.0, end - begin)
+    weight = stretch / max(1e-9, stretch.sum())
+    kin = np.clip((likenesses - 0.5) / (SAME_SHOT - 0.5), 0.0, 1.0)
+    share = kin @ weight
+    return [float(s) for s in np.minimum(1.0, share / _TYPICAL_SHARE)]
+
+
+def mixtures(signatures: Sequence[Signature]) -> list[float]:
+    """Severity, 0..1, of each being a mix of its neighbours: a dissolve caught in the middle.
+
+    ``signatures`` in order of time. A dissolve is a x before + (1 - a) x after (Lienhart, "Reliable
+    transition detection in videos", IJIG 2001): the least squares share a is well inside 0..1 and
+    little remains unexplained, although the two neighbours differ much.
+    """
+    flat = [s.layout.ravel() for s in signatures]
+    found = [0.0] * len(flat)
+    for i in range(1, len(flat) - 1):
+        before, here, after = flat[i - 1 : i + 2]
+        way = after - before
+        length = float(way @ way)
+        if length / way.size < _APART**2:
+            continue
+        step = here - before
+        share = float(step @ way) / length
+        rest = step - share * way
+        unexplained = (float(rest @ rest) / length) ** 0.5
+        inside = min(share, 1.0 - share)
+        found[i] = _ramp(inside, 0.08, 0.2) * _ramp(unexplained, 0.30, 0.15)
+    return found
+
+
+def _ramp(value: float, none: float, full: float) -> float:
+    """0 at ``none``, 1 at ``full``, straight between."""
+    return min(1.0, max(0.0, (value - none) / (full - none)))
+
+
+def choose(scores: Sequence[float], likenesses: NDArray[np.float32], count: int) -> list[int]:
+    """Indices of the best diverse set, best first: maximal marginal relevance.
+
+    Carbonell & Goldstein (SIGIR 1998): each choice is worth its score less what it repeats. Near
+    duplicates of a chosen one come last, however good; the same picture never comes twice, so fewer
+    than ``count`` may come back. Equal worth goes to the lower index, so the
+    answer depends on nothing but the candidates.
+    """
+    left = list(range(len(scores)))
+    chosen: list[int] = []
+    while left and len(chosen) < count:
+
+        def worth(i: int) -> tuple[bool, float, int]:
+            like = max((float(likenesses[i, c]) for c in chosen), default=0.0)
+            repeated = max(0.0, like - _UNLIKE) / (1.0 - _UNLIKE)
+            return like < NEAR_DUPLICATE, scores[i] * (1.0 - DIVERSITY * repeated), -i
+
+        best = max(left, key=worth)
+        chosen.append(best)
+        left = [i for i in left if i != best and likenesses[i, best] < SAME]
+    return chosen
