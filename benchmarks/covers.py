@@ -85,9 +85,7 @@ def _chosen(contender: Contender, path: Path, facts: Facts) -> tuple[Answer | st
     begin = time.perf_counter()
     try:
         answer: Answer | str = contender.choose(path, facts)
-    except Exception as failure:  # whatever a rival raises is its result
-        if contender.name == "snapengine":
-            raise
+    except Exception as failure:  # noqa: BLE001  whatever one raises counts as a bad choice
         said = failure.stderr if isinstance(failure, subprocess.CalledProcessError) else failure
         text = said.decode(errors="replace") if isinstance(said, bytes) else str(said)
         answer = (text.strip().splitlines() or [type(failure).__name__])[-1][:200]
@@ -120,9 +118,15 @@ def _still_valid(old: Any, name: str, file: str, contender: Contender, entry: An
 
 
 def run(
-    names: list[str], contenders: list[Contender], told: Callable[[str], None], old: Any = None
+    names: list[str],
+    contenders: list[Contender],
+    told: Callable[[str, Any], None],
+    old: Any = None,
 ) -> Any:
-    """Every contender over every video of these names; of ``old`` results what still holds."""
+    """Every contender over every video of these names; of ``old`` results what still holds.
+
+    ``told`` gets a line and the results so far after each video.
+    """
     present, absent = [], {}
     entries: dict[str, Any] = {}
     for contender in contenders:
@@ -139,6 +143,18 @@ def run(
     paths = build_all()
     built = time.perf_counter() - began
     videos: dict[str, Any] = {}
+    results = {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": environment.describe(),
+        "versions": environment.libraries(),
+        "load": [round(load_before, 2), round(os.getloadavg()[0], 2)],
+        "seconds_to_build": round(built, 1),
+        "seconds_in_all": round(time.perf_counter() - began, 1),
+        "left_out": missing(),
+        "absent": absent,
+        "contenders": entries,
+        "videos": videos,
+    }
     for turn, name in enumerate(one for one in names if one in paths):
         video, path = labels()[name], paths[name]
         whole = film(path)
@@ -170,19 +186,11 @@ def run(
             "defects": sorted(video.defects),
             "choices": {one: found[one] for one in entries},
         }
-        told(f"{name}: " + ", ".join(f"{k} {v['first_good']:.0f}" for k, v in found.items()))
-    return {
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": environment.describe(),
-        "versions": environment.libraries(),
-        "load": [round(load_before, 2), round(os.getloadavg()[0], 2)],
-        "seconds_to_build": round(built, 1),
-        "seconds_in_all": round(time.perf_counter() - began, 1),
-        "left_out": missing(),
-        "absent": absent,
-        "contenders": entries,
-        "videos": videos,
-    }
+        results["load"] = [round(load_before, 2), round(os.getloadavg()[0], 2)]
+        results["seconds_in_all"] = round(time.perf_counter() - began, 1)
+        line = ", ".join(f"{one} {said['first_good']:.2g}" for one, said in found.items())
+        told(f"{name}: {line}", results)
+    return results
 
 
 # --- the figures ---------------------------------------------------------------------------------
@@ -327,8 +335,12 @@ def main(arguments: list[str] | None = None) -> int:
         contenders = [
             one for one in CONTENDERS if not asked.only or one.name.startswith(tuple(asked.only))
         ]
-        results = run(names, contenders, lambda line: print(line, flush=True), old)
-        asked.json.write_text(json.dumps(results, indent=1) + "\n")
+
+        def told(line: str, so_far: Any) -> None:
+            print(line, flush=True)
+            asked.json.write_text(json.dumps(so_far, indent=1) + "\n")
+
+        results = run(names, contenders, told, old)
     asked.json.with_suffix(".md").write_text(report(results))
     if asked.o:
         from benchmarks.cover_page import write_page

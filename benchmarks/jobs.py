@@ -7,7 +7,16 @@ from typing import Any, Literal
 
 import numpy as np
 
-__all__ = ["CoverJob", "Job", "Outcome", "Reply", "SnapshotsJob", "SpriteJob"]
+__all__ = [
+    "CoverJob",
+    "Job",
+    "Outcome",
+    "RankingJob",
+    "Reply",
+    "SnapshotsJob",
+    "SpriteJob",
+    "Stretch",
+]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,25 +68,61 @@ class SpriteJob:
         return -(-len(self.times) // self.columns)
 
 
-Job = CoverJob | SnapshotsJob | SpriteJob
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stretch:
+    """Packets from ``first`` to ``last`` in decode order, and the frames ``wanted`` among them.
+
+    All by pts, in ticks of the stream.
+    """
+
+    first: int
+    last: int
+    wanted: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RankingJob:
+    """The ``count`` best frames of a file, different ones, as JPEGs ``width`` pixels wide.
+
+    Which frames is the contestant's choice. ``times`` (seconds) and ``decoded`` are for the
+    limits: the engine's candidates, and everything it decodes on the way to its covers, noted in a
+    run before the timing. ``keyframes``, ``frames`` and ``seconds``, how much there is of the
+    file, are for tools that have to be told how much they are to choose from.
+    """
+
+    path: str
+    times: tuple[float, ...]
+    decoded: tuple[Stretch, ...]
+    keyframes: int
+    frames: int
+    seconds: float
+    count: int = 3
+    width: int = 640
+    quality: int = 85
+
+
+Job = CoverJob | SnapshotsJob | SpriteJob | RankingJob
 
 
 @dataclass(kw_only=True, slots=True)
 class Outcome:
     """What one run made.
 
-    ``jpeg`` for a cover or a sprite, ``pictures`` for snapshots. ``shown`` is what the contestant
-    itself says about which frames these are, in seconds from the first shown frame, where it says
-    anything. The limits make no pictures, only ``shown``.
+    ``jpeg`` for a cover or a sprite, ``jpegs`` for a ranking, ``pictures`` for snapshots. ``shown``
+    is what the contestant itself says about which frames these are, in seconds from the first shown
+    frame, where it says anything. The limits make no pictures, only ``shown``.
     """
 
     jpeg: bytes | None = None
+    jpegs: list[bytes] | None = None
     pictures: list[np.ndarray] | None = None
     shown: list[float] | None = None
     counters: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def kind(self) -> Literal["jpeg", "pictures", "nothing"]:
+    def kind(self) -> Literal["jpeg", "jpegs", "pictures", "nothing"]:
+        if self.jpegs:
+            return "jpegs"
         return "jpeg" if self.jpeg else "pictures" if self.pictures else "nothing"
 
 

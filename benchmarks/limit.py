@@ -9,6 +9,9 @@ every packet from the keyframe to the wanted frame in decode order, then the dec
 Before the wanted frame non-reference frames are skipped (``skip_frame=NONREF`` changes no wanted
 pixel); ``all-frames`` is the same without that. The loop filter stays on, as by default, except in
 the variant named after it.
+
+A ranking has two limits of its own: ``candidates`` are the keyframes the engine chooses from,
+``decoded`` is everything it decodes, the closer look at its finalists and the covers included.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ import av
 import numpy as np
 
 from benchmarks.corpus import FrameTable, _table
-from benchmarks.jobs import CoverJob, Job, Outcome
+from benchmarks.jobs import CoverJob, Job, Outcome, RankingJob
 from benchmarks.rivals.base import Contestant, NotOffered, cores
 
 __all__ = ["Limit"]
@@ -35,7 +38,10 @@ _RECIPES = {
     "reading": "the same, with opening, seeking and reading inside the clock",
     "all-frames": "packets in memory, one decoder per core, every frame decoded",
     "no-loop-filter": "packets in memory, one decoder per core, NONREF, skip_loop_filter=all",
+    "candidates": "packets in memory, one decoder per core, the engine's candidates",
+    "decoded": "packets in memory, one decoder per core, all the packets the engine sends",
 }
+_OF_RANKING = ("candidates", "decoded")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +63,20 @@ class Limit(Contestant):
         return f"libavcodec {'.'.join(map(str, codec))}"
 
     def prepare(self, job: Job) -> Any:
+        if isinstance(job, RankingJob) != (self.variant in _OF_RANKING):
+            raise NotOffered
         table = _table(Path(job.path))
         if isinstance(job, CoverJob):
             if self.variant != "engine":
                 raise NotOffered
             return table
-        accuracy = getattr(job, "accuracy", "exact")
-        if accuracy != "exact" and self.variant == "all-frames":
-            raise NotOffered
-        runs = _runs(table, job.times, accuracy)
+        if isinstance(job, RankingJob):
+            runs = self._of_ranking(table, job)
+        else:
+            accuracy = getattr(job, "accuracy", "exact")
+            if accuracy != "exact" and self.variant == "all-frames":
+                raise NotOffered
+            runs = _runs(table, job.times, accuracy)
         if self.variant == "reading":
             return table, runs
         with av.open(job.path) as container:
@@ -107,7 +118,17 @@ class Limit(Contestant):
             thread.start()
         for thread in threads:
             thread.join()
+        if isinstance(job, RankingJob):
+            # Only the candidates are checked by their stamps later on.
+            missing = {pts for run, _ in work for pts in run.wanted} - set(shown)
+            assert not missing, f"{len(missing)} frames did not come out"
         return Outcome(shown=[table.to_seconds(pts) for pts in sorted(shown)], counters=counts)
+
+    def _of_ranking(self, table: FrameTable, job: RankingJob) -> list[_Run]:
+        if self.variant == "candidates":
+            return _runs(table, job.times, "keyframe")
+        place = {int(pts): number for number, pts in enumerate(table.pts)}
+        return [_Run(place[s.first], place[s.last], frozenset(s.wanted)) for s in job.decoded]
 
     def _set(self, stream: Any) -> None:
         stream.codec_context.thread_count = 1

@@ -85,7 +85,24 @@ def comparison_table(comparison: dict[str, Any]) -> str:
         cpu = _number(entry["cpu_median"], "s")
         median = _number(entry["median"], "s")
         lines.append(f"| {shown} | {median} | {told} | {cpu} | {frames} |")
+    if comparison["name"].startswith("ranking/"):
+        lines += ["", *_ranking_notes(contestants)]
     return "\n".join(lines)
+
+
+def _ranking_notes(contestants: dict[str, Any]) -> list[str]:
+    """What a ranking cost and gave beyond its time: which frames is everyone's own choice."""
+    decoded, different = [], []
+    for name, entry in contestants.items():
+        verdict = entry["verified"] or {}
+        if (frames := entry["counters"].get("frames_decoded")) is not None:
+            decoded.append(f"{name} {frames}")
+        if verdict.get("matrix"):
+            different.append(f"{name} {verdict['covered']} of {verdict['cells']}")
+    return [
+        f"Frames decoded: {'; '.join(decoded)}.",
+        f"Different pictures among those chosen: {'; '.join(different)}.",
+    ]
 
 
 def conditions(results: dict[str, Any]) -> str:

@@ -5,6 +5,9 @@ decoder's defaults, and a small luma picture of every frame is kept. What a cont
 time is matched against the frames around the wanted one and the keyframes near it; it is *right*
 when none of them fits better than the wanted one. Compared is luma, with the matrix (BT.601 or
 BT.709) that fits the contestant best: the clip is untagged and tools differ in what they assume.
+
+In a ranking the choice is the contestant's own. There a picture is right when of all frames of the
+file none fits better than the one it says it is, and that one was not shown before.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.corpus import CorpusFile, FrameTable, _write
-from benchmarks.jobs import CoverJob, Job, Outcome, SnapshotsJob, SpriteJob
+from benchmarks.jobs import CoverJob, Job, Outcome, RankingJob, SnapshotsJob, SpriteJob
 
 __all__ = ["Verdict", "expected", "verify"]
 
@@ -30,6 +33,8 @@ NEIGHBOURS = 4  # frames on each side of the wanted one that are told apart
 # pictures repeat almost exactly; JPEG and four kinds of scalers differ by about half a level.
 TIE_LEVELS = 0.4
 KEYFRAME_REACH_SECONDS = 25
+# A picture further than this from the frame it says it is, is not made of that frame.
+SAME_LEVELS = 2.0
 UNLIKE_LEVELS = 10.0  # further than this from every candidate: not from around here at all
 _LUMA = {"bt601": (0.299, 0.587, 0.114), "bt709": (0.2126, 0.7152, 0.0722)}
 
@@ -39,8 +44,9 @@ class Verdict:
     """What a contestant showed, over all cells of one job.
 
     ``off_frames`` counts shown frames minus wanted frames, for those that are wrong; ``covered``
-    counts cells within half the spacing of the time asked. ``difference`` is the mean absolute
-    luma difference to the wanted frame, ``psnr`` the same in dB, at the size compared.
+    counts cells within half the spacing of the time asked; in a ranking, different pictures (the
+    corpus repeats a clip, so different frames may look the same). ``difference`` is the mean
+    absolute luma difference to the wanted frame, ``psnr`` the same in dB, at the size compared.
     """
 
     cells: int = 0
@@ -67,6 +73,8 @@ def expected(table: FrameTable, job: Job) -> list[int]:
     """pts of the frame wanted for each time of the job, in the job's order."""
     if isinstance(job, CoverJob):
         return [table.keyframe_near(job.at)]
+    if isinstance(job, RankingJob):
+        return [table.keyframe_near(seconds) for seconds in job.times]
     if isinstance(job, SnapshotsJob) or job.accuracy == "exact":
         return [table.frame_at(seconds) for seconds in job.times]
     wanted = []
@@ -87,6 +95,8 @@ def verify(file: CorpusFile, job: Job, outcome: Outcome) -> Verdict:
     times = [job.at] if isinstance(job, CoverJob) else list(job.times)
     if outcome.kind == "nothing":
         return _by_stamps(file.table, wanted, outcome)
+    if isinstance(job, RankingJob):
+        return _ranking(file, job, outcome)
     pictures = _pictures(job, outcome)
     verdict = Verdict(cells=len(wanted))
     if len(pictures) != len(wanted):
@@ -119,6 +129,41 @@ def verify(file: CorpusFile, job: Job, outcome: Outcome) -> Verdict:
     return verdict
 
 
+def _ranking(file: CorpusFile, job: RankingJob, outcome: Outcome) -> Verdict:
+    """Frames of the file, those they are said to be, and no frame twice."""
+    verdict = Verdict(cells=job.count)
+    pictures, said = [_decoded(jpeg) for jpeg in outcome.jpegs or []], outcome.shown or []
+    if not len(pictures) == len(said) == job.count:
+        verdict.note = f"{len(pictures)} pictures and {len(said)} times instead of {job.count}"
+        return verdict
+    sizes = {picture.shape[:2] for picture in pictures}
+    height = round(job.width * file.recipe.height / file.recipe.width)
+    if sizes != {(height, job.width)}:
+        verdict.note = f"sizes {sizes} instead of {(height, job.width)}"
+        return verdict
+    table, truth = file.table, _truth(file, job, [])
+    shown = [int(table.shown[np.abs(table.shown - table.to_pts(at)).argmin()]) for at in said]
+    small = [_small(picture) for picture in pictures]
+    verdict.matrix = _matrix(small, shown, truth)
+    weights = _LUMA[verdict.matrix]
+    differences = []
+    for number, (at, pts, picture) in enumerate(zip(said, shown, small, strict=True)):
+        levels = truth.levels(_luma(picture, weights))
+        own = float(levels[truth.place(pts)])
+        differences.append(own)
+        verdict.unlike += bool(levels.min() > UNLIKE_LEVELS)
+        is_it = own <= min(SAME_LEVELS, float(levels.min()) + TIE_LEVELS)
+        on_time = _apart(table, pts, at) < table.frame_seconds / 2
+        verdict.right += is_it and on_time and pts not in shown[:number]
+    verdict.covered = len({truth.place(pts) for pts in shown})
+    verdict.difference_median = round(float(np.median(differences)), 3)
+    verdict.difference_worst = round(float(np.max(differences)), 3)
+    _add_psnr(verdict, job, pictures, small, shown, truth, weights)
+    if verdict.covered < job.count:
+        verdict.note = f"{verdict.covered} of {job.count} different pictures"
+    return verdict
+
+
 def _by_stamps(table: FrameTable, wanted: list[int], outcome: Outcome) -> Verdict:
     """The limits throw pictures away: they are checked by the stamps of the frames that came."""
     shown = {round(table.to_pts(seconds)) for seconds in outcome.shown or []}
@@ -134,7 +179,7 @@ def _pictures(job: Job, outcome: Outcome) -> list[np.ndarray]:
     if outcome.pictures is not None:
         return outcome.pictures
     assert outcome.jpeg is not None
-    page = np.asarray(Image.open(io.BytesIO(outcome.jpeg)).convert("RGB"))
+    page = _decoded(outcome.jpeg)
     if isinstance(job, CoverJob):
         return [page]
     assert isinstance(job, SpriteJob)
@@ -147,6 +192,10 @@ def _pictures(job: Job, outcome: Outcome) -> list[np.ndarray]:
         if cell.shape[:2] == (height, width):
             cells.append(cell)
     return cells
+
+
+def _decoded(jpeg: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(jpeg)).convert("RGB"))
 
 
 def _small(picture: np.ndarray) -> np.ndarray:
@@ -214,15 +263,19 @@ class _Truth:
     def __init__(self, table: FrameTable, small: np.ndarray, full: dict[int, np.ndarray]) -> None:
         self._table, self._small, self._full = table, small, full
 
-    def _place(self, pts: int) -> int:
+    def place(self, pts: int) -> int:
         return int(np.searchsorted(self._table.shown, pts)) % len(self._small)
 
     def small(self, pts: int) -> np.ndarray:
-        picture: np.ndarray = self._small[self._place(pts)]
+        picture: np.ndarray = self._small[self.place(pts)]
         return picture
 
     def full(self, pts: int) -> np.ndarray:
-        return self._full[self._place(pts)]
+        return self._full[self.place(pts)]
+
+    def levels(self, luma: np.ndarray) -> np.ndarray:
+        """How far a small luma picture is from each frame of the loop, by place."""
+        return np.array([_levels(luma, picture) for picture in self._small])
 
 
 def _around(table: FrameTable, seconds: float, wanted: int) -> list[int]:

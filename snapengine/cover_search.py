@@ -21,7 +21,15 @@ from .planning.candidates import FEWEST, MOST_LATER, between, first_round
 from .planning.sampling import MAX_TARGETS
 from .request import Choice, PictureOptions
 from .scoring.score import REJECT
-from .scoring.selection import choose, likeness_matrix, mixtures, shots, typicality
+from .scoring.selection import (
+    choose,
+    is_new,
+    likeness_matrix,
+    mixtures,
+    shots,
+    softness,
+    typicality,
+)
 from .session import Call, Session
 from .shooting import shoot
 
@@ -60,7 +68,6 @@ class CoverSearch:
         self._inspector = Inspector(session, call, options, scorer, progress)
         self._seen = self._inspector.seen
         self._duration = session.duration()
-        self._looked: set[Fraction] = set()
 
     def covers(self, how: Choice, count: int) -> list[Cover]:
         """The covers themselves, as pictures of the size asked for."""
@@ -87,51 +94,55 @@ class CoverSearch:
 
         Raises ``NoFrameAtTarget`` when nothing can be decoded at all.
         """
-        instants = first_round(self._duration)
-        self._look_at(instants)
-        if not self._seen:
-            # Nothing whole among them: take what can be had.
-            self._inspector.look(
-                self._session.plan(self._call, instants, "keyframe"), neighbours=True
-            )
-        if not self._seen:
-            raise self._session.no_frame(instants)
+        self._look_around()
         if self._has_scorer:
             return self.ranking(count)
         budget = MOST_LATER
         for _ in range(_ROUNDS):
             wanted = self._poor(count)
-            instants = between(sorted(self._looked), wanted, self._duration, budget)
             before = len(self._seen)
-            if instants:
-                self._look_at(instants)
+            known = [c.time for c in self._seen.values()]
+            instants = between(known, wanted, self._duration, budget)
+            if stale := self._look_at_keys(instants):
+                self._look_closely(stale)
             budget -= len(instants)
             if len(self._seen) == before or budget <= 0:
                 break
         self._confirm(count)
         return self.ranking(count)
 
-    def _look_at(self, instants: Sequence[Fraction]) -> None:
-        """Keyframes nearest to ``instants``; where those are known or few, frames between them."""
-        self._looked.update(instants)
+    def _look_around(self) -> None:
+        """The first round: keyframes all over; where they are too few, frames between them."""
+        instants = first_round(self._duration)
+        stale = self._look_at_keys(instants)
+        missing = min(FEWEST, len(instants)) - len(self._seen)
+        if missing > 0:
+            # Without an index nobody knew how few keyframes there are.
+            left = stale or instants
+            self._look_closely(left[:: max(1, len(left) // missing)])
+        if not self._seen:
+            # Nothing whole among them: take what can be had.
+            plan = self._session.plan(self._call, instants, "keyframe")
+            self._inspector.look(plan, neighbours=True)
+        if not self._seen:
+            raise self._session.no_frame(instants)
+
+    def _look_at_keys(self, instants: Sequence[Fraction]) -> tuple[Fraction, ...]:
+        """Look at the keyframes nearest to ``instants``; those whose keyframe was known before."""
         fresh, stale = _split(self._session.plan(self._call, instants, "keyframe"), self._seen)
         if fresh is not None:
             self._inspector.look(fresh)
-        missing = min(FEWEST, len(first_round(self._duration))) - len(self._seen)
-        if missing > 0:
-            # Without an index nobody knew how few keyframes there are.
-            left = stale if stale or fresh is None else instants
-            stale = tuple(left[:: max(1, len(left) // missing)])
-        elif fresh is not None:
-            stale = ()
-        if stale:
-            self._inspector.look_closely(self._inspector.affordable(stale), self._duration)
+        return stale
+
+    def _look_closely(self, instants: Sequence[Fraction]) -> None:
+        self._inspector.look_closely(self._inspector.affordable(instants), self._duration)
 
     def ranking(self, count: int) -> list[Candidate]:
         """The best ``count`` of what was looked at so far."""
         found, alike = self._company()
         worth = [c.score if c.confirmed or self._has_scorer else c.score * _DOUBT for c in found]
-        chosen = [found[i] for i in choose(worth, alike, count)]
+        rejected = [c.is_rejected for c in found]
+        chosen = [found[i] for i in choose(worth, alike, count, rejected)]
         names = {name for c in found for name in c.judgement.measures}
         usual = {
             name: statistics.median(
@@ -148,22 +159,27 @@ class CoverSearch:
         signatures = [c.judgement.signature for c in found]
         alike = likeness_matrix(signatures)
         typical = typicality(alike, [c.time for c in found], self._duration)
+        sharp = [c.judgement.measures["sharpness"] for c in found]
+        rows = zip(found, typical, mixtures(signatures), softness(alike, sharp), strict=True)
         told = []
-        for candidate, share, mix in zip(found, typical, mixtures(signatures), strict=True):
+        for candidate, share, mix, soft in rows:
             worst = max(mix, candidate.judgement.defects.get("transition", 0.0))
-            told.append(candidate.told({"typical": share}, {"transition": worst}))
+            told.append(candidate.told({"typical": share}, {"transition": worst, "softer": soft}))
         return told, alike
 
     def _poor(self, count: int) -> list[Fraction]:
-        """Times around which to look again; none when there are good shots enough."""
+        """Times around which to look again; none when there are good ones enough to choose from."""
         found, alike = self._company()
-        numbers = shots(alike, [c.time for c in found])
-        good = {n for n, c in zip(numbers, found, strict=True) if c.score >= _GOOD}
-        if len(good) >= count + _SPARE:
+        chosen = choose([c.score for c in found], alike, count + _SPARE)
+        good = [i for i in chosen if found[i].score >= _GOOD]
+        if sum(is_new(i, good[:n], alike) for n, i in enumerate(good)) >= count + _SPARE:
             return []
-        poor = [c.time for c in found if c.score < _GOOD]
+        # A shot that has a good one needs no other.
+        numbers = shots(alike, [c.time for c in found])
+        fine = {n for n, c in zip(numbers, found, strict=True) if c.score >= _GOOD}
+        poor = [c.time for n, c in zip(numbers, found, strict=True) if n not in fine]
         # Nothing but good ones, and too few: there may be others between any two.
-        return poor or ([c.time for c in found] if len(found) < count + _SPARE else [])
+        return poor or [c.time for c in found]
 
     def _confirm(self, count: int) -> None:
         """Look closely at those that would win, until they still do."""

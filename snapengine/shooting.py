@@ -17,6 +17,7 @@ from .model.time import to_seconds
 from .request import OnMissing, PictureOptions
 from .results import Snapshot
 from .scoring.crop import focus
+from .scoring.faces import load_detector
 from .scoring.proxy import Proxy, proxy_size
 from .session import Call, Session
 
@@ -84,7 +85,10 @@ def aim(
     assert width is not None and height is not None
     proxy = make_proxy(session, frame, stats)
     began = time.perf_counter()
-    around = focus(proxy, width / height)
+    detector = load_detector()
+    # Small faces do not decide where to crop, and cost three times as much to find.
+    faces = detector.find(proxy, large_only=True) if detector is not None else ()
+    around = focus(proxy, width / height, faces)
     stats.score_seconds += time.perf_counter() - began
     return session.view(frame.size, options, frame, align, around)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.jobs import CoverJob, Outcome, SnapshotsJob, SpriteJob
+from benchmarks.jobs import CoverJob, Outcome, RankingJob, SnapshotsJob, SpriteJob
 from benchmarks.rivals.base import Contestant
 
 __all__ = ["Engine"]
@@ -51,6 +51,15 @@ class Engine(Contestant):
             jpeg = sheet.pages[0].jpeg(quality=job.quality)
         shown = [float(cue.time) for cue in sheet.cues]
         return Outcome(jpeg=jpeg, shown=shown, counters=_counters(sheet))
+
+    def ranking(self, job: RankingJob) -> Outcome:
+        import snapengine
+
+        with snapengine.open(job.path) as video:
+            covers = video.covers(count=job.count, width=job.width)
+            jpegs = [cover.jpeg(quality=job.quality) for cover in covers]
+        shown = [float(cover.time) for cover in covers]
+        return Outcome(jpegs=jpegs, shown=shown, counters=_counters(covers[0]))
 
 
 def _counters(result: Any) -> dict[str, Any]:

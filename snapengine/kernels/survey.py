@@ -40,6 +40,7 @@ def tally(
     [rows + 1]: where blocks begin and end. ``levels`` [256], added to. ``out`` [rows * columns *
     13], block after block: sum, sum of squares, least, largest of y; sum, squares, least, largest
     of cb; the same of cr; sum of cb * cr. ``scratch`` [13 * width].
+    Units: codes; at most 33,000 samples in a block, so that squares stay below 2**31.
     Ownership: writes ``levels``, ``out`` and ``scratch``. Threads: any.
     """
     s0, s1 = scratch[0:width], scratch[width : 2 * width]
@@ -109,6 +110,7 @@ def shrink(
 
     Shapes: ``plane`` packed, ``width`` samples a row; ``across`` [columns + 1] and ``down``
     [rows + 1]: where blocks begin and end; ``out`` [rows * columns]; ``scratch`` [width].
+    Units: codes; sums of a block stay below 2**31.
     Ownership: writes ``out`` and ``scratch``. Threads: any.
     """
     for j in range(rows):
@@ -259,6 +261,7 @@ def strokes(
     of the strokes), as ink or paper is and grass is not.
     Shapes: ``y`` and ``mask`` packed; ``mask`` is 0 or 1, ``counts`` [4] is added to: turning
     points, those within marked runs, marked runs, rows with one. ``scratch`` [2 * width + 4].
+    Units: ``rise`` in codes, ``gap`` in samples.
     Ownership: writes ``mask``, ``counts`` and ``scratch``. Threads: any.
     """
     places, values = scratch[0 : width + 2], scratch[width + 2 : 2 * width + 4]

@@ -159,12 +159,14 @@ class Analysis:
     @property
     def low(self) -> I32:
         """Least luma in each block."""
-        return self._tally[1][2]
+        made: I32 = self._tally[1][2]
+        return made
 
     @property
     def high(self) -> I32:
         """Largest luma in each block."""
-        return self._tally[1][3]
+        made: I32 = self._tally[1][3]
+        return made
 
     @cached_property
     def spread(self) -> I32:
@@ -175,7 +177,8 @@ class Analysis:
     def chroma_spread(self) -> I32:
         """The larger of both chroma components' ranges in each block."""
         t = self._tally[1]
-        return np.maximum(t[7] - t[6], t[11] - t[10])
+        made: I32 = np.maximum(t[7] - t[6], t[11] - t[10])
+        return made
 
     @cached_property
     def mean_cb(self) -> F32:

@@ -31,6 +31,8 @@ _EVEN: Final = 0.05
 _WEAK: Final = 0.5
 #: Narrowest window, as a share of the axis.
 _LEAST: Final = 1e-6
+#: Faces of which less of the picture is seen than this do not count.
+_SPECK: Final = 1e-6
 #: How much of a face is seen around it: hair, chin and ears lie outside of a detector's box.
 _AROUND: Final = 0.25
 #: What keeping the largest face whole is worth; smaller ones by their area.
@@ -50,8 +52,8 @@ def focus(proxy: Proxy, aspect: float, faces: Sequence[Face] = ()) -> tuple[floa
     shape that fits. It lies where it holds the most salient mass (cumulative sums of
     :func:`snapengine.scoring.saliency.saliency`), weighted towards its middle so that the subject
     is not at its edge, with edges where little is cut. Faces are kept whole when they fit, larger
-    ones before smaller ones, and eyes above the middle. A flat picture gives the middle; what is
-    equal is taken nearest to the middle. Any thread.
+    ones before smaller ones, and eyes above the middle. A flat picture gives the middle. Any
+    thread.
     """
     shape = proxy.width / proxy.height
     if not aspect > 0 or aspect == shape:
@@ -59,14 +61,10 @@ def focus(proxy: Proxy, aspect: float, faces: Sequence[Face] = ()) -> tuple[floa
     across = aspect < shape
     share = max(_LEAST, aspect / shape if across else shape / aspect)
     mass = saliency(proxy).mean(axis=0 if across else 1, dtype=np.float64)
-    at = _place(mass, share, [_Head.of(face, across) for face in faces if _seen(face)])
+    at = _place(
+        mass, share, [head for face in faces if (head := _Head.of(face, across)).area > _SPECK]
+    )
     return (at, 0.5) if across else (0.5, at)
-
-
-def _seen(face: Face) -> bool:
-    """Whether any of a face's box lies within the picture."""
-    across, down = min(1, face.x + face.width), min(1, face.y + face.height)
-    return across > max(0, face.x) and down > max(0, face.y)
 
 
 class _Head:
@@ -79,10 +77,13 @@ class _Head:
 
     @classmethod
     def of(cls, face: Face, across: bool) -> _Head:
+        """``area`` is what of the box lies within the picture."""
+        wide = min(1.0, face.x + face.width) - max(0.0, face.x)
+        high = min(1.0, face.y + face.height) - max(0.0, face.y)
         start, size = (face.x, face.width) if across else (face.y, face.height)
         end = min(1.0, start + size * (1 + _AROUND))
         eyes = None if across else start + size * _EYES_IN
-        return cls(max(0.0, start - size * _AROUND), end, eyes, face.width * face.height)
+        return cls(max(0.0, start - size * _AROUND), end, eyes, max(0.0, wide) * max(0.0, high))
 
 
 def _place(mass: F64, share: float, heads: Sequence[_Head]) -> float:
@@ -106,7 +107,7 @@ def _place(mass: F64, share: float, heads: Sequence[_Head]) -> float:
             if head.eyes is not None and head.area == largest:
                 line = (head.eyes - (centres - half)) / share
                 score = score - _HEADROOM * np.square(line - _EYES_AT)
-    return float(centres[_peak(score)])
+    return float(centres[score.argmax()])
 
 
 def _shown(head: _Head, centres: F64, half: float) -> F64:
@@ -115,12 +116,6 @@ def _shown(head: _Head, centres: F64, half: float) -> F64:
     part = np.clip(kept / min(head.end - head.start, 2 * half), 0, 1)
     shown: F64 = part * part
     return shown
-
-
-def _peak(score: F64) -> int:
-    """Where the highest score is; of equal ones, the nearest to the middle."""
-    best = np.flatnonzero(score >= score.max() - 1e-9)
-    return int(best[np.abs(best - (score.size - 1) / 2).argmin()])
 
 
 @lru_cache(maxsize=32)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .analysis import Analysis, ramp
 from .measures import captions, focus
@@ -63,9 +64,16 @@ _LINES_COVER: Final = (0.12, 0.28)
 _TITLE_GROUND: Final = (0.76, 0.86)
 _TITLE_STROKES: Final = (0.46, 0.62)
 _TITLE_TURNS: Final = (0.4, 1.0)
-#: One figure or sign of even ink: share of what is not ground that has the ink's level.
-_SIGN_INK: Final = (0.45, 0.65)
+#: One figure or sign of even ink: share of what is not ground that has the ink's level, and of
+#: drawn blocks with no colour but the ground's. Dark hair before a plain wall is even, too.
+_SIGN_INK: Final = (0.60, 0.75)
+_SIGN_PLAIN: Final = (0.60, 0.90)
+#: Codes of chroma within which two colours are one.
+_SIGN_COLOR: Final = 8.0
 _SIGN_GROUND: Final = (0.50, 0.65)
+#: A line is an edge along so much of the picture, with so little of one 3 samples beside it.
+_LINE: Final = 0.75
+_LINE_BESIDE: Final = 0.30
 #: Ruled pictures: share of edges on lines from side to side, and how many of these there are.
 _GRID_SHARE: Final = (0.35, 0.55)
 _GRID_LINES: Final = (3.0, 6.0)
@@ -74,7 +82,7 @@ _STRIPES_SHARE: Final = (0.85, 0.95)
 _STRIPES_LINES: Final = (0.5, 0.9)
 _STRIPES_GROUND: Final = (0.70, 0.90)
 #: The cross of a countdown leader: how far both arms reach, and the even ground behind it.
-_CROSS_ARMS: Final = (0.45, 0.75)
+_CROSS_ARMS: Final = (0.40, 0.65)
 _CROSS_GROUND: Final = (0.25, 0.50)
 #: Snow: variance of block means against that within blocks (1/64 for white noise; pictures have
 #: more than one), and correlation of neighbouring samples.
@@ -209,13 +217,14 @@ def _ruled(analysis: Analysis, ground: Ground) -> float:
     return max(grid, stripes, cross)
 
 
-def _lines(profile: np.ndarray) -> np.ndarray:
+def _lines(profile: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Which places hold an edge nearly all the way along, and have places without beside them."""
     beside = np.pad(profile, 4, mode="constant")
     n = profile.size
     left = np.minimum(beside[0:n], beside[1 : n + 1])
     right = np.minimum(beside[7 : 7 + n], beside[8 : 8 + n])
-    return (profile >= 0.75) & (np.maximum(left, right) <= 0.3)
+    found: NDArray[np.bool_] = (profile >= _LINE) & (np.maximum(left, right) <= _LINE_BESIDE)
+    return found
 
 
 def text_only(analysis: Analysis, ground: Ground) -> float:
@@ -227,7 +236,7 @@ def text_only(analysis: Analysis, ground: Ground) -> float:
     ways = (
         min(ramp(covered, *_LINES_COVER), ramp(share, *_LINES_GROUND)),
         ramp(share, *_TITLE_GROUND),
-        min(ramp(_ink(analysis), *_SIGN_INK), ramp(share, *_SIGN_GROUND)),
+        _sign(analysis, ground, share),
     )
     # The rest is dear, and most pictures are no cards.
     if not any(ways):
@@ -240,6 +249,19 @@ def text_only(analysis: Analysis, ground: Ground) -> float:
         return 0.0
     smooth, one_sided = ground.surface
     return min(found, ramp(smooth, *_CARD_SMOOTH), ramp(one_sided, *_CARD_SIDE))
+
+
+def _sign(analysis: Analysis, ground: Ground, share: float) -> float:
+    """One figure of one ink, of no other colour than the ground's."""
+    found = min(ramp(share, *_SIGN_GROUND), ramp(_ink(analysis), *_SIGN_INK))
+    drawn = ~ground.even
+    if not found or not drawn.any() or not ground.even.any():
+        return 0.0
+    blue, red = (
+        np.abs(means[drawn] - np.median(means[ground.even]))
+        for means in (analysis.mean_cb, analysis.mean_cr)
+    )
+    return min(found, ramp(float((blue + red < _SIGN_COLOR).mean()), *_SIGN_PLAIN))
 
 
 def _ink(analysis: Analysis) -> float:

@@ -10,7 +10,7 @@ from .faces import FaceDetector, face_measure
 from .measures import measures, stillness
 from .proxy import Proxy
 from .saliency import measure as attention
-from .score import rejected_for
+from .score import NO_FACE, rejected_for
 from .signature import Signature, signature
 from .transitions import in_transition
 
@@ -32,8 +32,7 @@ def judge(proxy: Proxy, detector: FaceDetector | None = None) -> Judgement:
     # A rejected picture gains nothing by a face, and detectors find faces in anything.
     if detector is not None and not rejected_for(found):
         faces = face_measure(detector.find(proxy))
-        if faces is not None:
-            told["faces"] = faces
+        told["faces"] = NO_FACE if faces is None else faces
     return Judgement(told, found, signature(proxy))
 
 

@@ -143,11 +143,11 @@ def _strokes(proxy: Proxy) -> F32:
     """How much luma bends along the rows of each cell, in levels: letters most of all."""
     y = proxy.y.astype(np.int16)
     bend = np.zeros_like(y)
-    # Not across the edge of a bar.
-    first, end = proxy.active.x + 1, proxy.active.x + proxy.active.width - 1
-    if end > first:
-        beside = y[:, first - 1 : end - 1] + y[:, first + 1 : end + 1]
-        np.abs(2 * y[:, first:end] - beside, out=bend[:, first:end])
+    inner = bend[:, 1:-1]
+    np.add(y[:, 1:-1], y[:, 1:-1], out=inner)
+    inner -= y[:, :-2]
+    inner -= y[:, 2:]
+    np.abs(inner, out=inner)
     return _pooled(bend) / np.float32(2)
 
 

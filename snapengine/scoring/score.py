@@ -19,6 +19,8 @@ WEIGHTS: Final[Mapping[str, float]] = {
     "stillness": 0.05,
     "faces": 0.12,
 }
+#: What a picture without a face counts for beside others with one, where a detector looked.
+NO_FACE: Final = 0.5
 #: A defect this severe rejects.
 REJECT: Final = 0.5
 #: Severity up to the first leaves a score alone, from the second on it leaves ``_REMAINS`` of it;
@@ -47,6 +49,7 @@ BLAME: Final[Mapping[str, str]] = {
     "faded": "in the middle of a fade",
     "overexposed": "overexposed",
     "blurred": "blurred",
+    "softer": "blurred beside others of its kind",
     "bars_only": "hardly more than black bars",
     "test_card": "a test card",
     "text_only": "text on plain ground",

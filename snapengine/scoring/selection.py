@@ -23,6 +23,8 @@ SAME: Final = 0.985
 DIVERSITY: Final = 0.45
 #: Likeness below this costs nothing: pictures of one film have much in common.
 _UNLIKE: Final = 0.35
+#: Less alike than this, pictures tell nothing about each other.
+_KIN: Final = 0.5
 #: A shot that fills this share of the video is as typical as can be.
 _TYPICAL_SHARE: Final = 0.2
 #: Neighbours less far apart (root mean square, of 255) cannot be told from their mixes.
@@ -82,9 +84,21 @@ def typicality(
         end = middles[place] if place < count - 1 else max(total, ordered[-1])
         stretch[i] = max(0.0, end - begin)
     weight = stretch / max(1e-9, stretch.sum())
-    kin = np.clip((likenesses - 0.5) / (SAME_SHOT - 0.5), 0.0, 1.0)
+    kin = np.clip((likenesses - _KIN) / (SAME_SHOT - _KIN), 0.0, 1.0)
     share = kin @ weight
     return [float(s) for s in np.minimum(1.0, share / _TYPICAL_SHARE)]
+
+
+def softness(likenesses: NDArray[np.float32], sharpness: Sequence[float]) -> list[float]:
+    """Severity, 0..1, of each being blurred where others of its kind are not.
+
+    How sharp a picture can be depends on the scene; its neighbours of the same scene tell. Kin
+    counts by likeness, softly.
+    """
+    sharp = np.asarray(sharpness, np.float32)
+    kin = np.clip((likenesses - _KIN) / (SAME_SHOT - _KIN), 0.0, 1.0)
+    ahead = ((sharp[None, :] - sharp[:, None]) * kin).max(axis=1, initial=0.0)
+    return [_ramp(float(a), 0.15, 0.45) for a in ahead]
 
 
 def mixtures(signatures: Sequence[Signature]) -> list[float]:
@@ -116,15 +130,22 @@ def _ramp(value: float, none: float, full: float) -> float:
     return min(1.0, max(0.0, (value - none) / (full - none)))
 
 
-def choose(scores: Sequence[float], likenesses: NDArray[np.float32], count: int) -> list[int]:
+def choose(
+    scores: Sequence[float],
+    likenesses: NDArray[np.float32],
+    count: int,
+    rejected: Sequence[bool] | None = None,
+) -> list[int]:
     """Indices of the best diverse set, best first: maximal marginal relevance.
 
     Carbonell & Goldstein (SIGIR 1998): each choice is worth its score less what it repeats. Near
-    duplicates of a chosen one come last, however good; the same picture never comes twice, so fewer
-    than ``count`` may come back. Equal worth goes to the lower index, so the
-    answer depends on nothing but the candidates.
+    duplicates of a chosen one come last, however good; the same picture never comes twice, and a
+    rejected one only where all are: so fewer than ``count`` may come back. Equal worth goes to the
+    lower index, so the answer depends on nothing but the candidates.
     """
     left = list(range(len(scores)))
+    if rejected is not None and not all(rejected):
+        left = [i for i in left if not rejected[i]]
     chosen: list[int] = []
     while left and len(chosen) < count:
 
@@ -137,3 +158,8 @@ def choose(scores: Sequence[float], likenesses: NDArray[np.float32], count: int)
         chosen.append(best)
         left = [i for i in left if i != best and likenesses[i, best] < SAME]
     return chosen
+
+
+def is_new(candidate: int, chosen: Sequence[int], likenesses: NDArray[np.float32]) -> bool:
+    """Whether it is no near duplicate of any chosen one."""
+    return all(likenesses[candidate, other] < NEAR_DUPLICATE for other in chosen)

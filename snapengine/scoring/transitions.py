@@ -15,20 +15,30 @@ from ..model.geometry import Rect
 from .analysis import F32, bounds, either, means, ramp, split
 from .proxy import Proxy
 
-#: Columns of cells in which two frames are compared: 4 samples of 320.
+#: Columns of cells in which two frames are compared: of 4 samples of 320 for what changes within
+#: the picture, of 16 for its levels, in which neither texture nor a little movement matters.
 _CELLS: Final = 80
-#: Cells by which a thing may move between both frames (2.5 % of the width) and be known for it.
-_REACH: Final = 2
+_COARSE: Final = 20
 #: Codes beyond what movement explains: noise, and what only another picture brings.
 _CHANGED: Final = 1.0
 _REPLACED: Final = 12.0
-#: Changed cells against loss of correlation, and how many there must be. Movement takes correlation
-#: first, a dissolve changes all of the picture before it does.
-_MIXING: Final = (0.45, 0.95)
+#: Cells by which a thing may move between both frames (1.2 and 2.5 % of the width) and be known for
+#: it; how much correlation may be lost for nothing; and the share of changed cells against that
+#: loss. Movement takes correlation first, a dissolve changes all of the picture before it does. The
+#: short reach sees slow dissolves, the long one those of moving shots.
+_MIXING: Final = ((1, 0.02, 1.2, 2.0), (2, 0.05, 0.40, 0.80))
+#: Cells by which the whole picture may shift between both frames, and how much of the difference a
+#: shift must explain to be believed.
+_PAN: Final = 6
+_PANNED: Final = 0.7
+#: There must be so many changed cells.
 _MIXED_CELLS: Final = (0.02, 0.07)
 #: A fade or flash leaves the picture what it was (correlation) but for its levels (codes).
-_SAME: Final = (0.85, 0.93)
+_SAME: Final = (0.91, 0.97)
 _LEVELS: Final = (4.0, 10.0)
+#: ... and no movement changes the level so much while the picture is still half of what it was.
+_HALF_SAME: Final = (0.72, 0.82)
+_JUMP: Final = (14.0, 24.0)
 #: A wipe: share of changed cells in columns (or rows) of its band, in all others, and how much of
 #: the picture those others are.
 _BAND: Final = (0.40, 0.70)
@@ -46,6 +56,8 @@ _SHARE: Final = (0.06, 0.18)
 _SPREAD: Final = (0.20, 0.40)
 #: What the mix leaves unexplained, against the difference of the neighbours.
 _LEFT: Final = (0.16, 0.08)
+#: ... and against the distance from the nearer of them: a plain picture is near to many mixes.
+_LEFT_OF_LESSER: Final = (1.2, 0.6)
 
 
 def in_transition(picture: Proxy, later: Proxy) -> float:
@@ -62,44 +74,85 @@ def in_transition(picture: Proxy, later: Proxy) -> float:
     if picture.y.shape != later.y.shape:
         return 0.0
     part = either(picture.active, later.active)
-    before, after = _cells(picture, part), _cells(later, part)
-    one, two = before[0], after[0].copy()
+    coarse = (_cells(proxy, part, _COARSE) for proxy in (picture, later))
+    before, after = (_cells(proxy, part, _CELLS) for proxy in (picture, later))
+    return max(_fading(*coarse), _mixing(before, after))
+
+
+def _fading(before: F32, after: F32) -> float:
+    one, two = before[0], after[0]
     alike = _correlation(one, two)
-    # Exposure follows what comes into view: a common shift of level is no other picture.
-    after -= np.median(after - before, axis=(1, 2), keepdims=True)
-    strange = np.minimum(_beyond(before, after), _beyond(after, before)).max(axis=0)
-    changed = float(((strange > _CHANGED) & (strange < _REPLACED)).mean())
-    mixing = min(ramp(changed / (0.05 + 1 - alike), *_MIXING), ramp(changed, *_MIXED_CELLS))
     levels = abs(float(one.mean() - two.mean())) + abs(float(one.std() - two.std()))
-    fading = min(ramp(alike, *_SAME), ramp(levels, *_LEVELS))
-    replaced = strange > _CHANGED * 4
-    wiping = max(_band(replaced.mean(axis=0)), _band(replaced.mean(axis=1)))
-    return max(mixing, fading, wiping)
+    return max(
+        min(ramp(alike, *_SAME), ramp(levels, *_LEVELS)),
+        min(ramp(alike, *_HALF_SAME), ramp(levels, *_JUMP)),
+    )
 
 
-def _cells(proxy: Proxy, part: Rect) -> F32:
+def _mixing(before: F32, after: F32) -> float:
+    lost = 1 - _correlation(before[0], after[0])
+    before, after = _aligned(before, after)
+    # Exposure follows what comes into view: a common shift of level is no other picture.
+    after = after - np.median(after - before, axis=(1, 2), keepdims=True)
+    severity = 0.0
+    for reach, free, start, end in _MIXING:
+        strange = np.minimum(_beyond(before, after, reach), _beyond(after, before, reach))
+        strange = strange.max(axis=0)
+        changed = float(((strange > _CHANGED) & (strange < _REPLACED)).mean())
+        mixing = min(ramp(changed / (free + lost), start, end), ramp(changed, *_MIXED_CELLS))
+        severity = max(severity, mixing)
+    # Of the last, the long reach.
+    replaced = strange > 4 * _CHANGED
+    return max(severity, _band(replaced.mean(axis=0)), _band(replaced.mean(axis=1)))
+
+
+def _cells(proxy: Proxy, part: Rect, columns: int) -> F32:
     """Means of small squares of all components, shape (3, rows, columns)."""
-    step = max(1, round(part.width / _CELLS))
+    step = max(1, round(part.width / columns))
     down, across = bounds(part.height, step), bounds(part.width, step)
     return np.stack([means(a, part, down, across) for a in (proxy.y, proxy.cb, proxy.cr)])
 
 
-def _beyond(before: F32, after: F32) -> F32:
+def _aligned(before: F32, after: F32) -> tuple[F32, F32]:
+    """What both show after the camera's movement, told by the means of columns and of rows."""
+    for axis in (2, 1):
+        length = before.shape[axis]
+        if length < 4 * _PAN:
+            continue
+        one, two = before.mean(axis=3 - axis), after.mean(axis=3 - axis)
+        costs = [
+            float(
+                abs(
+                    one[:, max(0, s) : length + min(0, s)] - two[:, max(0, -s) : length - max(0, s)]
+                ).mean()
+            )
+            for s in range(-_PAN, _PAN + 1)
+        ]
+        shift = int(np.argmin(costs)) - _PAN
+        if costs[shift + _PAN] < _PANNED * costs[_PAN]:
+            first, second = max(0, shift), max(0, -shift)
+            kept = np.arange(length - abs(shift))
+            before = before.take(kept + first, axis=axis)
+            after = after.take(kept + second, axis=axis)
+    return before, after
+
+
+def _beyond(before: F32, after: F32, reach: int) -> F32:
     """How far cells of ``after`` are outside of what ``before`` holds around them."""
-    least, most = _around(before, np.minimum), _around(before, np.maximum)
+    least, most = _around(before, np.minimum, reach), _around(before, np.maximum, reach)
     made: F32 = np.maximum(np.maximum(after - most, least - after), 0)
     return made
 
 
-def _around(cells: F32, pick: np.ufunc) -> F32:
-    """``pick`` over squares of 2 * _REACH + 1 cells."""
+def _around(cells: F32, pick: np.ufunc, reach: int) -> F32:
+    """``pick`` over squares of 2 * reach + 1 cells."""
     _, rows, columns = cells.shape
-    p = np.pad(cells, ((0, 0), (_REACH, _REACH), (_REACH, _REACH)), mode="edge")
+    p = np.pad(cells, ((0, 0), (reach, reach), (reach, reach)), mode="edge")
     wide = p[:, :, :columns]
-    for i in range(1, 2 * _REACH + 1):
+    for i in range(1, 2 * reach + 1):
         wide = pick(wide, p[:, :, i : i + columns])
     made = wide[:, :rows]
-    for i in range(1, 2 * _REACH + 1):
+    for i in range(1, 2 * reach + 1):
         made = pick(made, wide[:, i : i + rows])
     return made
 
@@ -147,11 +200,15 @@ def mixed(before: Proxy, picture: Proxy, after: Proxy) -> float:
     share = float((way * (p - a)).mean()) / power
     left = p - a - share * way
     unexplained = float((left * left).mean()) / power
+    lesser = min(share, 1 - share)
+    if lesser <= 0:
+        return 0.0
     return min(
         ramp(power**0.5, *_APART),
         ramp(spread, *_SPREAD),
-        ramp(min(share, 1 - share), *_SHARE),
+        ramp(lesser, *_SHARE),
         ramp(unexplained, *_LEFT),
+        ramp(unexplained / lesser**2, *_LEFT_OF_LESSER),
     )
 
 

@@ -147,7 +147,10 @@ def _noisy_black(size: Size, seed: int, progress: float) -> RGB:
 
 
 def _plain(size: Size, seed: int, progress: float) -> RGB:
-    colour = [(40, 60, 150), (150, 40, 50), (30, 110, 70), (200, 160, 60)][seed % 4]
+    colour = [
+        (40, 60, 150), (150, 40, 50), (30, 110, 70), (200, 160, 60),
+        (25, 25, 30), (90, 50, 120), (215, 215, 205), (20, 110, 130),
+    ][seed % 8]  # fmt: skip
     return np.asarray(_flat(size, colour))
 
 
@@ -168,14 +171,15 @@ def _gradient(size: Size, seed: int, progress: float) -> RGB:
 def _title(size: Size, seed: int, progress: float) -> RGB:
     image = Image.fromarray(_plain(size, seed, 0).copy())
     name = ("The Long Way Home", "Chapter Two", "Winter Report", "A Small Affair")[seed % 4]
-    _centred(image, name, size[1] * 0.45, size[1] // 9, (250, 250, 245))
-    _centred(image, "a film by " + _WORDS[seed % 12], size[1] * 0.6, size[1] // 20, (230, 230, 225))
+    ink = (35, 35, 40) if image.getpixel((0, 0)) == (215, 215, 205) else (245, 245, 240)
+    _centred(image, name, size[1] * 0.45, size[1] // 9, ink)
+    _centred(image, "a film by " + _WORDS[seed % 12], size[1] * 0.6, size[1] // 20, ink)
     return np.asarray(image)
 
 
 def _title_on_ramp(size: Size, seed: int, progress: float) -> RGB:
     image = _ramp(size, seed)
-    _centred(image, ("Episode 4", "Part One", "Subscribe!")[seed % 3], size[1] * 0.42,
+    _centred(image, ("Episode 4", "Part One", "Act III", "Subscribe!")[seed % 4], size[1] * 0.42,
              size[1] // 7, (255, 255, 255))  # fmt: skip
     _centred(image, "www.example.org", size[1] * 0.66, size[1] // 18, (240, 240, 240))
     return np.asarray(image)
@@ -184,10 +188,10 @@ def _title_on_ramp(size: Size, seed: int, progress: float) -> RGB:
 def _logo(size: Size, seed: int, progress: float) -> RGB:
     image = _flat(size, (0, 0, 0))
     draw, high = ImageDraw.Draw(image), size[1]
-    x, y = (size[0] * 0.86, high * 0.1) if seed % 2 else (size[0] / 2, high / 2)
+    x, y = (size[0] * 0.86, high * 0.1) if seed // 2 % 2 else (size[0] / 2, high / 2)
     r = high * 0.05
     draw.ellipse((x - r, y - r, x + r, y + r), outline=(210, 210, 215), width=max(2, high // 90))
-    draw.text((x, y), "TV" if seed % 2 else "S", font=_font(high // 20), fill=(210, 60, 60),
+    draw.text((x, y), "TV" if seed // 2 % 2 else "S", font=_font(high // 20), fill=(210, 60, 60),
               anchor="mm")  # fmt: skip
     return np.asarray(image)
 

@@ -71,8 +71,9 @@ def frame_of(video: Video, segment: Segment, number: int, clock: dict[str, int])
     """The picture of one frame of a segment, upright, (height, width, 3)."""
     at, seed = segment.progress(number), int.from_bytes(video.name.encode()[-2:], "big")
     if segment.kind in worse.CARDS:
-        # Held-out titles must not look like the others: other words, other colours.
-        return worse.CARDS[segment.kind][1](video.size, seed + segment.first, at)
+        # Odd seeds are for what is held out: titles there have other words and other colours.
+        seed = 2 * (seed + segment.first) + video.held_out
+        return worse.CARDS[segment.kind][1](video.size, seed, at)
     now = segment.first + number
     shown = [picture(name, (now - clock[name]) / video.rate, video.size) for name in segment.scenes]
     out = _worsened(segment, number, shown, seed)

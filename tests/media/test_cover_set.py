@@ -5,11 +5,15 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import av
 import numpy as np
 import numpy.typing as npt
 import pytest
+from PIL import Image
+
+from tests.conftest import real_media_folder, required
 
 from . import cover_set
 from .cover_defects import CARDS
@@ -68,6 +72,24 @@ def test_the_file_says_what_the_script_says(video: Video) -> None:
     assert 0.2 <= 1 - good / video.frames <= 0.8, "a fifth to four fifths is bad"
 
 
+@pytest.mark.parametrize("name", [name for name, video in labels().items() if video.clip])
+def test_labels_of_a_clip_end_where_it_ends(name: str) -> None:
+    video = labels()[name]
+    path = real_media_folder() / video.clip
+    if not path.exists():
+        if required("media"):
+            pytest.fail(f"{video.clip} is not in {real_media_folder()} (see SNAPENGINE_MEDIA)")
+        pytest.skip(f"no {video.clip}")
+    with av.open(str(path), metadata_errors="replace") as container:
+        stream = container.streams.video[0]
+        assert stream.time_base is not None
+        shown = [packet.pts for packet in container.demux(stream) if packet.pts is not None]
+    # Frames that cannot be decoded before the first whole one, and an edit list, shorten it.
+    length = float((max(shown) - min(shown)) * stream.time_base)
+    assert video.spans[-1].start < length
+    assert length - 1.3 < video.seconds < length + 1.2
+
+
 def test_no_scene_is_in_both_parts() -> None:
     shown: dict[bool, set[str]] = {False: set(), True: set()}
     for video in VIDEOS:
@@ -90,6 +112,20 @@ def test_without_the_clips_the_drawn_videos_remain(monkeypatch: pytest.MonkeyPat
     assert left == {video.name for video in DRAWN}
     with pytest.raises(FileNotFoundError):
         cover_set.path("real-dog")
+
+
+def test_the_labels_file_is_as_the_writer_leaves_it() -> None:
+    text = cover_set.LABELS_FILE.read_text()
+    assert cover_set._as_text(json.loads(text)) == text
+
+
+def test_a_sheet_shows_good_and_bad_frames(tmp_path: Path) -> None:
+    assert cover_set.main(["-o", str(tmp_path), "flashes-on-keys"]) == 0
+    with Image.open(tmp_path / "flashes-on-keys.jpg") as image:
+        sheet = np.asarray(image.convert("RGB")).astype(int)
+    red = (sheet[:, :, 0] > 180) & (sheet[:, :, 1:].max(axis=2) < 110)
+    green = (sheet[:, :, 1] > 150) & (sheet[:, :, 0] < 100) & (sheet[:, :, 2] < 130)
+    assert red.sum() > 5_000 and green.sum() > 5_000
 
 
 # --- what is really to be seen -------------------------------------------------------------------

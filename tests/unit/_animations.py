@@ -42,9 +42,14 @@ def scene(frames: int, width: int = 96, height: int = 64, seed: int = 5) -> list
 
 
 def fade(frames: int) -> list[U8]:
-    """One level darker per frame: less than any encoder would bother with."""
+    """One level darker per frame, less than is worth writing, while something else moves."""
     base = smooth(64, 48).astype(np.int64) // 2 + 100
-    return [np.clip(base - i, 0, 255).astype(np.uint8) for i in range(frames)]
+    found = []
+    for i in range(frames):
+        frame = np.clip(base - i, 0, 255).astype(np.uint8)
+        frame[2:6, i : i + 4] = 255
+        found.append(frame)
+    return found
 
 
 def psnr(seen: U8, wanted: U8) -> float:

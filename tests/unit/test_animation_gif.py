@@ -79,6 +79,8 @@ def test_a_cut_brings_its_own_colours(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_long_shot_is_written_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = scene(12)
+    for i, frame in enumerate(wanted):
+        frame[-2:, -2:] = 20 * i  # so that what changes spans nearly all
     most = 0
     real = animation_gif._Gif._write
 
@@ -93,6 +95,19 @@ def test_a_long_shot_is_written_piece_by_piece(monkeypatch: pytest.MonkeyPatch) 
     assert most <= 5
     for seen, true in zip(frames, wanted, strict=True):
         assert psnr(seen, true) > 29
+    # New colours are no reason to write again what is still.
+    for seen in frames[1:]:
+        np.testing.assert_array_equal(seen[44:62], frames[0][44:62])
+
+
+def test_the_pattern_of_dithering_is_fixed_to_the_picture() -> None:
+    """What comes back is as it was, wherever the rectangle begins that it is written in."""
+    before = smooth(64, 48)
+    other = before.copy()
+    other[5:30, 3:40] = 255 - other[5:30, 3:40]
+    frames, _ = by_libav(encode_animation([before, other, before], [50] * 3, "gif"))
+    assert len(np.unique(before.reshape(-1, 3), axis=0)) > 255
+    np.testing.assert_array_equal(frames[2], frames[0])
 
 
 def test_dithering_has_the_right_mean_and_is_still() -> None:

@@ -29,6 +29,7 @@ from snapengine.scoring.selection import (
     likeness_matrix,
     mixtures,
     shots,
+    softness,
     typicality,
 )
 from snapengine.scoring.signature import cell_means, likeness, signature
@@ -185,6 +186,24 @@ def test_the_best_first_then_other_scenes() -> None:
 def test_near_duplicates_come_only_when_nothing_else_is_left() -> None:
     alike = block_matrix([0, 0, 1])
     assert choose([0.9, 0.89, 0.05], alike, 3) == [0, 2, 1]
+
+
+def test_rejected_ones_come_only_when_all_are() -> None:
+    alike = block_matrix([0, 0, 1, 2])
+    assert choose([0.9, 0.8, 0.2, 0.1], alike, 3, [False, False, True, True]) == [0, 1]
+    assert choose([0.2, 0.1, 0.1, 0.1], alike, 3, [True] * 4) == [0, 2, 3]
+
+
+def test_the_same_picture_never_comes_twice() -> None:
+    assert choose([0.9, 0.9, 0.9], np.ones((3, 3), np.float32), 3) == [0]
+
+
+def test_softer_than_its_kind_is_blurred_alone_it_is_not() -> None:
+    alike = block_matrix([0, 0, 1])
+    found = softness(alike, [1.0, 0.5, 0.5])
+    assert found[0] == 0.0
+    assert found[1] >= REJECT
+    assert found[2] == 0.0
 
 
 def test_fewer_candidates_than_wanted() -> None:

@@ -327,7 +327,7 @@ def test_smart_takes_the_samples_a_window_shows(
 def test_smart_is_cover_moved_within_the_picture(
     coded: Size, sar: Fraction, turn: Orientation, parts: Any, width: int, height: int, focus: Any
 ) -> None:
-    crop = crop_of(coded, parts)
+    crop = crop_of(coded, parts).fitted(coded)
     box: Any = {"width": width, "height": height, "crop": crop}
     cover = make_view(coded, sar, turn, fit="cover", **box)
     smart = make_view(coded, sar, turn, fit="smart", focus=focus, **box)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from snapengine.errors import InvalidOption, InvalidTime, RequestError
@@ -130,7 +130,7 @@ def test_a_range_of_too_many_frames() -> None:
 
 @st.composite
 def disjoint(draw: st.DrawFn) -> list[Stretch]:
-    edges = sorted(draw(st.sets(st.fractions(0, 20, max_denominator=240), min_size=2, max_size=10)))
+    edges = sorted(draw(st.sets(st.fractions(0, 8, max_denominator=240), min_size=2, max_size=8)))
     return [Stretch(a, b) for a, b in zip(edges[::2], edges[1::2], strict=False)]
 
 
@@ -204,6 +204,7 @@ def test_stretches_of_any_video(
     assert moments(best, duration, length) == found
 
 
+@settings(max_examples=60)
 @given(video=videos())
 def test_the_best_moment_is_shown_where_its_shot_is_long_enough(
     video: tuple[list[Moment], Fraction, Fraction, list[Fraction]],
@@ -261,6 +262,11 @@ def test_a_border_that_only_another_moment_knows() -> None:
     assert found == ((18, 20), (F("21.5"), F("23.5")))
 
 
+def test_neighbours_on_both_sides_of_a_border_stay_two() -> None:
+    best = [Moment(time=F("19.9")), Moment(time=F("20.1"), start=F(20), end=F(24))]
+    assert moments(best, F(30), F(4)) == ((18, 20), (20, 22))
+
+
 def test_short_shots_are_filled_up_from_others() -> None:
     # A shot of half a second cannot hold its second; the others are shown longer.
     best = [Moment(time=F(t), start=F(a), end=F(b)) for t, a, b in
@@ -273,6 +279,19 @@ def test_short_shots_are_filled_up_from_others() -> None:
     found = moments(best, F(40), F(4))
     assert found[0] == (F(9, 10), F(11, 10))
     assert found[1].length == F(38, 10)
+
+
+def test_rooms_with_further_moments_come_before_longer_ones() -> None:
+    best = [Moment(time=F(t), start=F(a), end=F(b)) for t, a, b in
+            (("0.5", 0, 1), ("1.5", 1, "2.5"), ("3.5", "2.5", 5))]  # fmt: skip
+    found = moments(best, F(9), F(4))
+    assert found == ((0, 1), (1, F("2.5")), (F("3.125"), F("4.625")))
+
+
+def test_a_shot_too_short_for_half_its_share_is_passed_over() -> None:
+    flash = Moment(time=F(5), start=F(24, 5), end=F(26, 5))
+    found = moments([flash, *at(15, 25, 35, 45)], F(60), F(4))
+    assert [s.start + F(1, 4) for s in found] == [15, 25, 35, 45]
 
 
 def test_a_long_animation_of_one_shot_is_joined() -> None:

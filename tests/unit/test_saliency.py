@@ -104,6 +104,16 @@ def test_black_bars_are_not_looked_at() -> None:
     assert np.array_equal(attention[4:32], saliency(proxy_of(inner)))
 
 
+def test_bars_at_the_sides_are_not_looked_at_either() -> None:
+    """A bright subject that reaches the bar: the step to black is not part of the picture."""
+    inner = disc(0.0, 0.5, radius=40, width=240)
+    barred = np.full((180, 320), 16.0)
+    barred[:, 40:280] = inner
+    attention = saliency(proxy_of(barred))
+    assert not attention[:, :8].any() and not attention[:, 56:].any()
+    assert attention[18, 8] > 0.85 * attention[18, 9]
+
+
 def test_burned_in_text_and_logos_do_not_win() -> None:
     """A ticker, a subtitle and a logo, all with more contrast than the subject."""
     ground = disc(0.6, 0.4, radius=30, levels=(90, 150))

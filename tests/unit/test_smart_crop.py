@@ -76,7 +76,7 @@ def test_flat_pictures_are_cropped_in_the_middle() -> None:
         assert focus(plain(size), aspect) == (0.5, 0.5)
     for seed in range(4):
         grain = proxy_of(np.random.default_rng(seed).normal(120, 3, (180, 320)))
-        assert focus(grain, 9 / 16)[0] == pytest.approx(0.5, abs=0.1)
+        assert focus(grain, 9 / 16)[0] == pytest.approx(0.5, abs=0.05)
 
 
 @pytest.mark.parametrize(("x", "aspect"), list(product((0.15, 0.4, 0.7), (9 / 16, 1.0, 2.4))))
@@ -110,10 +110,12 @@ def test_the_window_lies_in_the_picture(width: int, height: int, aspect: float, 
 
 
 @settings(max_examples=30)
-@given(x=st.floats(0.1, 0.9), y=st.floats(0.1, 0.9), aspect=ASPECTS, level=st.integers(110, 255))
+@given(x=st.floats(0.1, 0.9), y=st.floats(0.1, 0.9), aspect=st.floats(0.3, 6),
+       level=st.integers(110, 255))  # fmt: skip
 def test_a_mirrored_picture_has_the_mirrored_focus(
     x: float, y: float, aspect: float, level: int
 ) -> None:
+    """Of windows that hold the subject: narrower ones may be as good at either side of it."""
     picture = np.rint(disc(x, y, levels=(90, level), grain=0))
     there = focus(proxy_of(picture), aspect)
     assert focus(proxy_of(picture[:, ::-1]), aspect) == pytest.approx(
@@ -126,11 +128,14 @@ def test_a_mirrored_picture_has_the_mirrored_focus(
 
 @pytest.mark.parametrize("aspect", [0.0, -1.0, float("nan"), float("inf"), 1e-300, 1e300, 1.0])
 def test_tiny_pictures_and_odd_shapes_never_fail(aspect: float) -> None:
-    face = Face(0.2, 0.2, 0.5, 0.5, 0.9)
+    faces = [
+        Face(0.2, 0.2, 0.5, 0.5, 0.9), Face(0.5, 0.5, 1e-160, 1e-170, 0.9),
+        Face(0, 0, 1, 2e-313, 0.9), Face(2, 0, 1, 1, 0.9), Face(-9, -9, 20, 20, 0.9),
+    ]  # fmt: skip
     for width, height in product((1, 2, 3, 8), repeat=2):
         for proxy in (noise(width, height, 2), plain((width, height))):
-            for faces in ((), (face,)):
-                x, y = focus(proxy, aspect, faces)
+            for some in ([], faces[:1], faces[1:3], faces):
+                x, y = focus(proxy, aspect, some)
                 assert 0 <= x <= 1 and 0 <= y <= 1
 
 
