@@ -32,6 +32,7 @@ from .planning.moments import (
     MAX_RATE,
     Instant,
     Moment,
+    Span,
     Stretch,
     check_frames,
     check_length,
@@ -43,6 +44,10 @@ from .planning.moments import (
 )
 from .request import PictureOptions
 from .results import Snapshot
+from .scoring.analysis import analyse
+from .scoring.defects import defects
+from .scoring.proxy import Proxy
+from .scoring.score import REJECT
 from .scoring.signature import cell_means
 from .session import Call, Session
 from .shooting import shoot
@@ -60,6 +65,9 @@ _MAX_SAMPLES: Final = 1 << 28
 _CUTS: Final = 3
 #: A moment lies before the border behind it, however near that is.
 _INSTANT: Final = Fraction(1, 1000)
+#: Defects that end a stretch, and how wide pictures are judged for them.
+_EMPTY: Final = ("black", "white", "flat", "faded", "overexposed", "noise")
+_JUDGED_WIDTH: Final = 320
 #: Pictures are compared by so many cells across and down when cuts are looked for.
 _CUT_GRID: Final = (16, 9)
 
@@ -314,7 +322,8 @@ def _bordered(
         middle = (stretch.start + stretch.end) / 2
         moment = told[inside[0]] if inside else Moment(time=middle)
         anchor = max(0, sum(t <= moment.time for t in times) - 1)
-        span = drop_cut(_differences([kept[t] for t in times]), anchor)
+        pictures = [kept[t] for t in times]
+        span = _sound(pictures, anchor, drop_cut(_differences(pictures), anchor))
         if span.first > 0:
             moment = replace(moment, start=times[span.first])
         if span.stop < len(times):
@@ -325,6 +334,23 @@ def _bordered(
         elif moment.start is not None or moment.end is not None:
             told.append(moment)
     return told
+
+
+def _sound(shots: Sequence[Snapshot], anchor: int, span: Span) -> Span:
+    """What of a span lies around ``anchor`` without black, faded, white or empty pictures."""
+    first, stop = anchor, anchor + 1
+    while first > span.first and not _is_empty(shots[first - 1]):
+        first -= 1
+    while stop < span.stop and not _is_empty(shots[stop]):
+        stop += 1
+    return Span(first, stop)
+
+
+def _is_empty(shot: Snapshot) -> bool:
+    """Whether a scaled picture is one that nobody would want in between."""
+    step = max(1, round(shot.width / _JUDGED_WIDTH))
+    found = defects(analyse(Proxy.of_planes(*(p[::step, ::step] for p in shot.planes))))
+    return any(found[name] >= REJECT for name in _EMPTY)
 
 
 def _differences(shots: Sequence[Snapshot]) -> list[float]:

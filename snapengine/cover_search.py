@@ -38,6 +38,8 @@ _GOOD: Final = 0.5
 #: How many more good shots than covers are wanted the first round must show to be the last.
 _SPARE: Final = 2
 _ROUNDS: Final = 2
+#: The fewest covers that are searched for, whatever was asked.
+_POOL: Final = 3
 #: Finalists looked at more closely beyond those wanted, and how often new ones may come up.
 _RESERVE: Final = 2
 _CONFIRMATIONS: Final = 4
@@ -97,9 +99,11 @@ class CoverSearch:
         self._look_around()
         if self._has_scorer:
             return self.ranking(count)
+        # One cover is chosen from the same finalists as three, so that it is the first of them.
+        pool = max(count, _POOL)
         budget = MOST_LATER
         for _ in range(_ROUNDS):
-            wanted = self._poor(count)
+            wanted = self._poor(pool)
             before = len(self._seen)
             known = [c.time for c in self._seen.values()]
             instants = between(known, wanted, self._duration, budget)
@@ -108,7 +112,7 @@ class CoverSearch:
             budget -= len(instants)
             if len(self._seen) == before or budget <= 0:
                 break
-        self._confirm(count)
+        self._confirm(pool)
         return self.ranking(count)
 
     def _look_around(self) -> None:

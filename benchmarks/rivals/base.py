@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.jobs import CoverJob, Job, Outcome, SnapshotsJob, SpriteJob
+from benchmarks.jobs import CoverJob, Job, Outcome, RankingJob, SnapshotsJob, SpriteJob
 
 __all__ = ["Contestant", "NotOffered", "cores", "tile_rgb"]
 
@@ -48,6 +48,8 @@ class Contestant:
                 return self.snapshots(job)
             case SpriteJob():
                 return self.sprite(job)
+            case RankingJob():
+                return self.ranking(job)
 
     def cover(self, job: CoverJob) -> Outcome:
         raise NotOffered
@@ -56,6 +58,9 @@ class Contestant:
         raise NotOffered
 
     def sprite(self, job: SpriteJob) -> Outcome:
+        raise NotOffered
+
+    def ranking(self, job: RankingJob) -> Outcome:
         raise NotOffered
 
 

@@ -43,8 +43,9 @@ _DIM: Final = (90.0, 55.0)
 #: ground a portrait has a fifth and more of its samples in hair, eyes and shadows.
 _BURNT: Final = (0.30, 0.50)
 _BURNT_DARK: Final = (0.16, 0.06)
-#: Focus (see ``measures.focus``): blur of 2 samples of 320 leaves 0.16, of 1 sample 0.35.
-_BLURRED: Final = (0.30, 0.16)
+#: Focus (see ``measures.focus``): blur of 2.5 samples of 320 leaves at most 0.16 after compression,
+#: of 1 sample 0.35; fog and soft films have 0.27 and more.
+_BLURRED: Final = (0.28, 0.16)
 #: Share of a frame that its bars leave. A film of 2.39 in a 4:3 frame has 56 %, phone video 32 %.
 _BOXED: Final = (0.12, 0.05)
 #: Share of dark, even blocks around one lit spot, and how much of the frame the spot's box takes.
@@ -60,13 +61,18 @@ _CARD_SIDE: Final = (0.70, 0.90)
 _LINES_GROUND: Final = (0.30, 0.50)
 _LINES_STROKES: Final = (0.50, 0.70)
 _LINES_COVER: Final = (0.12, 0.28)
+#: Fewer blocks are enough where nearly all ups and downs are text-like: thin grey letters. Lit
+#: windows at night come near to it with three quarters.
+_SURE_GROUND: Final = (0.50, 0.70)
+_SURE_STROKES: Final = (0.70, 0.85)
+_SURE_COVER: Final = (0.06, 0.14)
 #: A word or two: more ground, and so many text-like ups and downs (hundreds).
 _TITLE_GROUND: Final = (0.76, 0.86)
 _TITLE_STROKES: Final = (0.46, 0.62)
 _TITLE_TURNS: Final = (0.4, 1.0)
 #: One figure or sign of even ink: share of what is not ground that has the ink's level, and of
 #: drawn blocks with no colour but the ground's. Dark hair before a plain wall is even, too.
-_SIGN_INK: Final = (0.60, 0.75)
+_SIGN_INK: Final = (0.50, 0.65)
 _SIGN_PLAIN: Final = (0.60, 0.90)
 #: Codes of chroma within which two colours are one.
 _SIGN_COLOR: Final = 8.0
@@ -75,19 +81,19 @@ _SIGN_GROUND: Final = (0.50, 0.65)
 _LINE: Final = 0.75
 _LINE_BESIDE: Final = 0.30
 #: Ruled pictures: share of edges on lines from side to side, and how many of these there are.
-_GRID_SHARE: Final = (0.35, 0.55)
+_GRID_SHARE: Final = (0.30, 0.50)
 _GRID_LINES: Final = (3.0, 6.0)
 #: Few stripes and nothing else.
 _STRIPES_SHARE: Final = (0.85, 0.95)
 _STRIPES_LINES: Final = (0.5, 0.9)
 _STRIPES_GROUND: Final = (0.70, 0.90)
 #: The cross of a countdown leader: how far both arms reach, and the even ground behind it.
-_CROSS_ARMS: Final = (0.40, 0.65)
+_CROSS_ARMS: Final = (0.35, 0.60)
 _CROSS_GROUND: Final = (0.25, 0.50)
 #: Snow: variance of block means against that within blocks (1/64 for white noise; pictures have
-#: more than one), and correlation of neighbouring samples.
-_SNOW_BLOCKS: Final = (0.35, 0.12)
-_SNOW_ALIKE: Final = (0.45, 0.25)
+#: half of one, foliage 1/6), and correlation of neighbouring samples (foliage 0.7).
+_SNOW_BLOCKS: Final = (0.20, 0.08)
+_SNOW_ALIKE: Final = (0.65, 0.45)
 
 
 def defects(analysis: Analysis) -> dict[str, float]:
@@ -235,6 +241,7 @@ def text_only(analysis: Analysis, ground: Ground) -> float:
     covered = float(captions(analysis).mean()) / max(1 - ground.share, 1e-6)
     ways = (
         min(ramp(covered, *_LINES_COVER), ramp(share, *_LINES_GROUND)),
+        min(ramp(covered, *_SURE_COVER), ramp(share, *_SURE_GROUND)),
         ramp(share, *_TITLE_GROUND),
         _sign(analysis, ground, share),
     )
@@ -242,9 +249,12 @@ def text_only(analysis: Analysis, ground: Ground) -> float:
     if not any(ways):
         return 0.0
     strokes, turns = card_strokes(analysis)
-    lines = min(ways[0], ramp(strokes, *_LINES_STROKES))
-    title = min(ways[1], ramp(strokes, *_TITLE_STROKES), ramp(turns, *_TITLE_TURNS))
-    found = max(lines, title, ways[2])
+    found = max(
+        min(ways[0], ramp(strokes, *_LINES_STROKES)),
+        min(ways[1], ramp(strokes, *_SURE_STROKES)),
+        min(ways[2], ramp(strokes, *_TITLE_STROKES), ramp(turns, *_TITLE_TURNS)),
+        ways[3],
+    )
     if not found:
         return 0.0
     smooth, one_sided = ground.surface

@@ -18,11 +18,14 @@ from .text import caption_blocks
 
 #: Share of the blocks, the sharpest ones, that make the subject: a face in a long shot.
 _SUBJECT: Final = 0.05
-#: Squared codes of coarse bends below which detail is too faint to tell sharp from blurred.
-_FAINT: Final = 60.0
-#: Squared second differences that rounding to whole codes leaves at scales 1, 2, 4: 1/12 of a code
-#: each, weighted 1, 4, 1.
-_ROUNDING: Final = (0.5, 0.125, 0.03)
+#: Squared codes of coarse bends below which detail is too faint to tell sharp from blurred: the
+#: steps that compression makes of smooth slopes are sharp, and fainter.
+_FAINT: Final = 250.0
+#: The least coarse bends (squared codes) by which anything can be told.
+_NOTHING: Final = 8.0
+#: Squared second differences, at scales 1, 2, 4, that such steps of one code make; rounding alone
+#: makes a third of it.
+_ROUNDING: Final = (1.5, 0.375, 0.09)
 #: White noise loses 3/4 of its power when 2x2 samples are averaged.
 _WHITE_GAIN: Final = 4 / 3
 #: Noise is taken for a quarter more than in the block of median noise: it is not even.
@@ -121,7 +124,7 @@ def _focus(analysis: Analysis) -> float | None:
     white = _WHITE_GAIN * np.maximum(fine - middle, 0)
     everywhere = _NOISE_SPREAD * _medians(white[seen])
     clean = np.maximum(fine - np.maximum(white, everywhere), 0)
-    if float(coarse.sum(axis=-1).max()) < _FAINT / 8:
+    if float(coarse.sum(axis=-1).max()) < _NOTHING:
         return None
     whole = _sharpest(clean.sum(axis=-1), coarse.sum(axis=-1) + _FAINT, seen)
     # Both pairs of directions: along and across, both diagonals.

@@ -41,8 +41,18 @@ class Proxy:
     def __init__(self, picture: Picture) -> None:
         if picture.subsampling != "444":
             raise ValueError(f"a proxy needs chroma of full size, not {picture.subsampling}")
-        self.y, self.cb, self.cr = picture.planes
-        self.height, self.width = self.y.shape
+        self._hold(*picture.planes)
+
+    @classmethod
+    def of_planes(cls, y: U8, cb: U8, cr: U8) -> Proxy:
+        """A proxy of three planes of one size, which need not be contiguous."""
+        proxy = cls.__new__(cls)
+        proxy._hold(*(np.ascontiguousarray(plane) for plane in (y, cb, cr)))
+        return proxy
+
+    def _hold(self, y: U8, cb: U8, cr: U8) -> None:
+        self.y, self.cb, self.cr = y, cb, cr
+        self.height, self.width = y.shape
 
     @cached_property
     def luma(self) -> NDArray[np.float32]:
