@@ -309,6 +309,19 @@ def report(results: Any) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _as_text(results: Any) -> str:
+    """JSON with a line for each video and contender."""
+    head = json.dumps(results | {"videos": {}}, indent=1).removesuffix("{}\n}")
+    blocks = []
+    for name, video in results["videos"].items():
+        facts = json.dumps(video | {"choices": {}}).removesuffix("{}}")
+        choices = (
+            f"  {json.dumps(one)}: {json.dumps(said)}" for one, said in video["choices"].items()
+        )
+        blocks.append(f" {json.dumps(name)}: {facts}{{\n" + ",\n".join(choices) + "}}")
+    return f"{head}{{\n" + ",\n".join(blocks) + "\n}}\n"
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.covers")
     parser.add_argument("-o", metavar="DIR", type=Path, help="write the page with pictures here")
@@ -338,7 +351,7 @@ def main(arguments: list[str] | None = None) -> int:
 
         def told(line: str, so_far: Any) -> None:
             print(line, flush=True)
-            asked.json.write_text(json.dumps(so_far, indent=1) + "\n")
+            asked.json.write_text(_as_text(so_far))
 
         results = run(names, contenders, told, old)
     asked.json.with_suffix(".md").write_text(report(results))

@@ -41,7 +41,7 @@ _ROUNDS: Final = 2
 #: The fewest covers that are searched for, whatever was asked.
 _POOL: Final = 3
 #: Finalists looked at more closely beyond those wanted, and how often new ones may come up.
-_RESERVE: Final = 2
+_RESERVE: Final = 1
 _CONFIRMATIONS: Final = 4
 #: What the score of a frame that was not looked at closely counts for beside one that was: enough
 #: that a finalist yields when it turns out bad, not when another of the same kind scores alike.

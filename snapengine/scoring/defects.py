@@ -92,8 +92,8 @@ _CROSS_ARMS: Final = (0.35, 0.60)
 _CROSS_GROUND: Final = (0.25, 0.50)
 #: Snow: variance of block means against that within blocks (1/64 for white noise; pictures have
 #: half of one, foliage 1/6), and correlation of neighbouring samples (foliage 0.7).
-_SNOW_BLOCKS: Final = (0.20, 0.08)
-_SNOW_ALIKE: Final = (0.65, 0.45)
+_SNOW_BLOCKS: Final = (0.09, 0.05)
+_SNOW_ALIKE: Final = (0.55, 0.42)
 
 
 def defects(analysis: Analysis) -> dict[str, float]:

@@ -38,6 +38,8 @@ _EVEN_CHROMA: Final = 14
 _NEAR: Final = 14.0
 #: What ink does not reach beyond the ground on the other side (codes): ringing of compression.
 _ASIDE: Final = 22.0
+#: One surface beyond doubt: no other beginning is tried.
+_SMOOTH_ENOUGH: Final = 0.9
 #: Keeps the fit defined for few blocks; far too small to bend it.
 _SOFT: Final = 1e-3
 
@@ -120,6 +122,8 @@ class Ground:
             share = float(near.mean())
             if share > smooth:
                 smooth, best = share, fit
+            if smooth > _SMOOTH_ENOUGH:
+                break
         if even.all():
             return smooth, 0.0
         level = (basis @ best)[~even, 0] + middle[0]

@@ -50,6 +50,7 @@ GOOD: dict[str, Maker] = {
     "portrait, dark hair": draw.portrait,
     "portrait, fair hair": partial(draw.portrait, hair=(190, 160, 110)),
     "portrait on grey": partial(draw.portrait, (238, 240, 243)),
+    "sunset over the sea": draw.sea,
     "facade": draw.facade,
     **{f"shirt {n}": partial(draw.shirt, n) for n in (10, 16, 24)},
     "leaves": partial(draw.leaves, 5),

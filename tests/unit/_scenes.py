@@ -273,6 +273,19 @@ def portrait(ground: Color = (252, 252, 252), hair: Color = (90, 60, 40)) -> Ima
     return textured(image, np.random.default_rng(3), 5, 4, drawn)
 
 
+def sea() -> Image.Image:
+    """A sunset over level waves: next to nothing in it stands upright."""
+    rng = np.random.default_rng(1)
+    image = textured(gradient((240, 140, 60), (255, 220, 150)), rng, 7, 2)
+    draw = ImageDraw.Draw(image)
+    draw.ellipse((290, 180, 350, 240), fill=(255, 250, 220))
+    draw.rectangle((0, 232, WIDTH, HEIGHT), fill=(80, 50, 65))
+    small = Image.fromarray(texture(rng, 5, 14)[:, : WIDTH // 4].astype(np.float32))
+    waves = np.asarray(small.resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC)).copy()
+    waves[:232] = 0
+    return added(image, waves[..., None].astype(np.float64))
+
+
 def facade() -> Image.Image:
     rng = np.random.default_rng(8)
     image = flat((170, 165, 155))
