@@ -223,8 +223,8 @@ class Katna(Contender):
     def choose(self, path: Path, facts: Facts) -> Answer:
         helper = Path(__file__).with_name("cover_katna.py")
         with tempfile.TemporaryDirectory() as folder:
-            # It leaves a file beside its input now and then, so it gets a link of its own.
-            link = Path(folder) / f"video{path.suffix}"
+            # It refuses files by the end of their names, so each gets a link with one it takes.
+            link = Path(folder) / "video.mp4"
             link.symlink_to(path)
             out = Path(folder) / "out"
             out.mkdir()

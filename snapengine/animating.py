@@ -45,9 +45,8 @@ from .planning.moments import (
 from .request import PictureOptions
 from .results import Snapshot
 from .scoring.analysis import analyse
-from .scoring.defects import defects
+from .scoring.defects import REJECT, defects
 from .scoring.proxy import Proxy
-from .scoring.score import REJECT
 from .scoring.signature import cell_means
 from .session import Call, Session
 from .shooting import shoot

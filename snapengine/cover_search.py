@@ -20,7 +20,7 @@ from .model.time import Percent
 from .planning.candidates import FEWEST, MOST_LATER, between, first_round
 from .planning.sampling import MAX_TARGETS
 from .request import Choice, PictureOptions
-from .scoring.score import REJECT
+from .scoring.defects import REJECT
 from .scoring.selection import (
     choose,
     is_new,

@@ -77,8 +77,10 @@ def check_choice(choose: object) -> Choice:
     """How covers are chosen: "smart", "head", a percentage, a callable; else ``InvalidOption``."""
     if callable(choose):
         return choose
-    if choose == "smart" or choose == "head":
-        return choose  # type: ignore[return-value]
+    if choose == "smart":
+        return "smart"
+    if choose == "head":
+        return "head"
     if isinstance(choose, str):
         with contextlib.suppress(InvalidTime):
             parsed = parse_time(choose)

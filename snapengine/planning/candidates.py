@@ -12,8 +12,8 @@ from typing import Final
 
 #: Candidates of the first round: one for so many seconds ...
 _SECONDS_EACH: Final = 2
-#: ... but at least and at most so many, those of short clips half a second apart. A film of two hours is judged by one keyframe every two
-#: minutes; more did not change the winners of the films we have, only their price.
+#: ... but at least and at most so many, those of short clips half a second apart. A film of two
+#: hours is judged by one keyframe every two minutes.
 FEWEST: Final = 12
 _CLOSEST: Final = Fraction(1, 2)
 _LEAST: Final = 3

@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from .analysis import Analysis, ramp
 from .measures import captions, focus
 from .text import Ground, card_strokes
-from .transitions import in_transition, mixed
 
-__all__ = ["REJECT", "defects", "in_transition", "mixed"]
+__all__ = ["REJECT", "defects"]
 
 #: A severity from which on a picture is rejected.
 REJECT: Final = 0.5

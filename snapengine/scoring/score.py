@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from .defects import REJECT
+
 #: What each measure (all 0..1, 1 is better) contributes. A measure that is not there - no face
 #: detector, no second frame to tell motion by - leaves its weight to the others.
 WEIGHTS: Final[Mapping[str, float]] = {
@@ -21,8 +23,6 @@ WEIGHTS: Final[Mapping[str, float]] = {
 }
 #: What a picture without a face counts for beside others with one, where a detector looked.
 NO_FACE: Final = 0.5
-#: A defect this severe rejects.
-REJECT: Final = 0.5
 #: Severity up to the first leaves a score alone, from the second on it leaves ``_REMAINS`` of it;
 #: between them the loss is smooth, so that a little more noise never turns a ranking over.
 _HARMLESS, _FATAL = 0.25, 0.7

@@ -10,7 +10,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from .analysis import ramp
 from .signature import Signature, likenesses
+from .transitions import mixed
 
 #: Neighbouring candidates at least this alike belong to one shot.
 SAME_SHOT: Final = 0.72
@@ -27,8 +29,8 @@ _UNLIKE: Final = 0.35
 _KIN: Final = 0.5
 #: A shot that fills this share of the video is as typical as can be.
 _TYPICAL_SHARE: Final = 0.2
-#: Neighbours less far apart (root mean square, of 255) cannot be told from their mixes.
-_APART: Final = 16.0
+#: Sharpness by which kin must be ahead to tell that a picture is blurred: not at all, surely.
+_SOFTER: Final = (0.15, 0.45)
 
 
 def likeness_matrix(signatures: Sequence[Signature]) -> NDArray[np.float32]:
@@ -98,36 +100,17 @@ def softness(likenesses: NDArray[np.float32], sharpness: Sequence[float]) -> lis
     sharp = np.asarray(sharpness, np.float32)
     kin = np.clip((likenesses - _KIN) / (SAME_SHOT - _KIN), 0.0, 1.0)
     ahead = ((sharp[None, :] - sharp[:, None]) * kin).max(axis=1, initial=0.0)
-    return [_ramp(float(a), 0.15, 0.45) for a in ahead]
+    return [ramp(float(a), *_SOFTER) for a in ahead]
 
 
 def mixtures(signatures: Sequence[Signature]) -> list[float]:
     """Severity, 0..1, of each being a mix of its neighbours: a dissolve caught in the middle.
 
-    ``signatures`` in order of time. A dissolve is a x before + (1 - a) x after (Lienhart, "Reliable
-    transition detection in videos", IJIG 2001): the least squares share a is well inside 0..1 and
-    little remains unexplained, although the two neighbours differ much.
+    ``signatures`` in order of time; see :func:`~snapengine.scoring.transitions.mixed`.
     """
-    flat = [s.layout.ravel() for s in signatures]
-    found = [0.0] * len(flat)
-    for i in range(1, len(flat) - 1):
-        before, here, after = flat[i - 1 : i + 2]
-        way = after - before
-        length = float(way @ way)
-        if length / way.size < _APART**2:
-            continue
-        step = here - before
-        share = float(step @ way) / length
-        rest = step - share * way
-        unexplained = (float(rest @ rest) / length) ** 0.5
-        inside = min(share, 1.0 - share)
-        found[i] = _ramp(inside, 0.08, 0.2) * _ramp(unexplained, 0.30, 0.15)
-    return found
-
-
-def _ramp(value: float, none: float, full: float) -> float:
-    """0 at ``none``, 1 at ``full``, straight between."""
-    return min(1.0, max(0.0, (value - none) / (full - none)))
+    thumbs = [s.thumb for s in signatures]
+    inner = [mixed(*thumbs[i - 1 : i + 2]) for i in range(1, len(thumbs) - 1)]
+    return [0.0, *inner, 0.0][: len(thumbs)]
 
 
 def choose(

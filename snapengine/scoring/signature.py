@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .proxy import Proxy
+from .transitions import thumb
 
 #: Cells of the layout, across and down. MPEG-7's colour layout descriptor (ISO/IEC 15938-3, 6.6)
 #: has 8x8; a little more tells two pictures of one room apart.
@@ -23,11 +24,16 @@ _HALF_ALIKE: Final = 18.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Signature:
-    """What is kept of a candidate for comparing it: ``layout`` (3, 9, 16) float32 of mean Y', Cb,
-    Cr; ``histogram`` of joint colours, float32, sum 1."""
+    """What is kept of a candidate for comparing it.
+
+    ``layout`` (3, 9, 16) float32: mean Y', Cb, Cr of the part without bars; ``histogram`` of joint
+    colours, float32, sum 1; ``thumb``: the whole picture for
+    :func:`~snapengine.scoring.transitions.mixed`.
+    """
 
     layout: NDArray[np.float32]
     histogram: NDArray[np.float32]
+    thumb: NDArray[np.float32]
 
 
 def signature(proxy: Proxy) -> Signature:
@@ -35,7 +41,7 @@ def signature(proxy: Proxy) -> Signature:
     x, y, width, height = proxy.active
     planes = [p[y : y + height, x : x + width] for p in (proxy.y, proxy.cb, proxy.cr)]
     layout = np.stack([cell_means(plane, LAYOUT) for plane in planes])
-    return Signature(layout, _histogram(planes))
+    return Signature(layout, _histogram(planes), thumb(proxy))
 
 
 def cell_means(plane: NDArray[np.uint8], grid: tuple[int, int]) -> NDArray[np.float32]:

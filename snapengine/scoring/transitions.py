@@ -180,17 +180,19 @@ def _band(profile: NDArray[np.float64]) -> float:
     return min(ramp(within, *_BAND), ramp(beside, *_BESIDE), ramp(rest / profile.size, *_REST))
 
 
-def mixed(before: Proxy, picture: Proxy, after: Proxy) -> float:
+def mixed(before: F32, picture: F32, after: F32) -> float:
     """Severity that ``picture`` is a dissolve of its neighbours, which may be seconds away.
+
+    All three are thumbnails by :func:`thumb`.
 
     Least squares: which share a of ``after`` and 1 - a of ``before`` comes nearest, in thumbnails
     of 33x19 means of luma and chroma, as a dissolve is an affine mix of two shots (Hampapur, Jain &
     Weymouth 1995). A mix has a in the middle, and little is left unexplained against the difference
     of the two. Neighbours too alike tell nothing: 0. So do different sizes.
     """
-    if not before.y.shape == picture.y.shape == after.y.shape:
+    if not before.shape == picture.shape == after.shape:
         return 0.0
-    a, p, b = (_thumb(proxy) for proxy in (before, picture, after))
+    a, p, b = before, picture, after
     way = b - a
     power = float((way * way).mean())
     if power < _APART[0] ** 2:
@@ -212,7 +214,8 @@ def mixed(before: Proxy, picture: Proxy, after: Proxy) -> float:
     )
 
 
-def _thumb(proxy: Proxy) -> F32:
+def thumb(proxy: Proxy) -> F32:
+    """Means of Y', Cb and Cr over 19 x 33 cells, (3, rows, columns); of tiny pictures fewer."""
     whole = Rect(0, 0, proxy.width, proxy.height)
     down, across = (
         split(side, 0, min(count, (side - 1) | 1))

@@ -49,8 +49,8 @@ OURS: dict[str, set[str]] = {
         "shooting",
     },
     "engine": {
-        *_VALUES, "animating", "cover_search", "covers", "imaging", "inspection", "media", "outputs",
-        "pipeline", "planning", "request", "results", "session", "sheet", "shooting", "sources",
+        *_VALUES, "animating", "cover_search", "covers", "imaging", "inspection", "media",
+        "outputs", "pipeline", "planning", "request", "results", "session", "sheet", "shooting", "sources",
     },
     "cli": {"", "errors"},
     "demo": {"", "errors"},

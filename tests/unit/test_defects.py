@@ -12,8 +12,9 @@ from PIL import Image, ImageOps
 
 from snapengine.model.geometry import Size
 from snapengine.scoring.analysis import analyse
-from snapengine.scoring.defects import REJECT, defects, in_transition, mixed
+from snapengine.scoring.defects import REJECT, defects
 from snapengine.scoring.proxy import Proxy, proxy_size
+from snapengine.scoring.transitions import in_transition, mixed, thumb
 from tests.conftest import real_files, real_media_folder, required
 from tests.unit import _scenes as draw
 from tests.unit._gallery import BAD, GOOD, Maker, good
@@ -111,7 +112,7 @@ def test_sizes_at_the_ends(size: tuple[int, int]) -> None:
         one = proxy_of_planes(y)
         assert all(0 <= v <= 1 for v in defects(analyse(one)).values())
         assert 0 <= in_transition(one, proxy_of_planes(255 - y)) <= 1
-        assert 0 <= mixed(one, one, proxy_of_planes(255 - y)) <= 1
+        assert 0 <= mixed(thumb(one), thumb(one), thumb(proxy_of_planes(255 - y))) <= 1
 
 
 # --- filmed ---------------------------------------------------------------------------------------

@@ -8,7 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from snapengine.scoring.defects import REJECT, in_transition, mixed
+from snapengine.scoring import transitions
+from snapengine.scoring.defects import REJECT
+from snapengine.scoring.proxy import Proxy
+from snapengine.scoring.transitions import in_transition, thumb
 from tests.reference import measures as book
 from tests.unit import _scenes as draw
 from tests.unit._gallery import GOOD, good
@@ -22,6 +25,10 @@ PAIRS = [
     ("portrait, dark hair", "balloon"),
     ("night 2", "village 2"),
 ]
+
+
+def mixed(*proxies: Proxy) -> float:
+    return transitions.mixed(*map(thumb, proxies))
 
 
 def blend(one: Image.Image, other: Image.Image, share: float) -> Image.Image:
