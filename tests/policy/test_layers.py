@@ -50,7 +50,8 @@ OURS: dict[str, set[str]] = {
     },
     "engine": {
         *_VALUES, "animating", "cover_search", "covers", "imaging", "inspection", "media",
-        "outputs", "pipeline", "planning", "request", "results", "session", "sheet", "shooting", "sources",
+        "outputs", "pipeline", "planning", "request", "results", "session", "sheet", "shooting",
+        "sources",
     },
     "cli": {"", "errors"},
     "demo": {"", "errors"},
