@@ -139,7 +139,8 @@ class CoverSearch:
         return stale
 
     def _look_closely(self, instants: Sequence[Fraction]) -> None:
-        self._inspector.look_closely(self._inspector.affordable(instants), self._duration)
+        if affordable := self._inspector.affordable(instants):
+            self._inspector.look_closely(affordable, self._duration)
 
     def ranking(self, count: int) -> list[Candidate]:
         """The best ``count`` of what was looked at so far."""
@@ -182,8 +183,10 @@ class CoverSearch:
         numbers = shots(alike, [c.time for c in found])
         fine = {n for n, c in zip(numbers, found, strict=True) if c.score >= _GOOD}
         poor = [c.time for n, c in zip(numbers, found, strict=True) if n not in fine]
-        # Nothing but good ones, and too few: there may be others between any two.
-        return poor or [c.time for c in found]
+        if poor or len(found) >= max(FEWEST, 2 * count):
+            return poor
+        # Nothing but good ones, and few: there may be others between any two.
+        return [c.time for c in found]
 
     def _confirm(self, count: int) -> None:
         """Look closely at those that would win, until they still do."""

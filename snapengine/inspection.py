@@ -29,9 +29,9 @@ Scorer = Callable[[U8], float]
 Progress = Callable[[int, int], None]
 
 #: A frame looked at closely is compared with the one shown this many seconds later.
-LATER: Final = Fraction(3, 25)
-#: Samples that one round may decode on top of keyframes, where those are too few: some 400 frames
-#: of 1080p.
+LATER: Final = Fraction(1, 5)
+#: Samples that a search may decode on top of keyframes, where those are too few or poor: some 400
+#: frames of 1080p.
 _EXTRA_SAMPLES: Final = 400 * 1920 * 1080
 #: How bad it is that a decoder made parts of a frame up.
 _DAMAGED: Final = 0.6
@@ -70,6 +70,10 @@ class Inspector:
         self._progress = progress
         self._asked = 0
         self.seen: dict[int, Candidate] = {}
+        #: how many frames may still be decoded on top of keyframes
+        self.affordable_frames = max(
+            1, _EXTRA_SAMPLES // max(1, session.info.coded_width * session.info.coded_height)
+        )
         self._detector: FaceDetector | None = load_detector() if scorer is None else None
         coded = session.info.coded_size
         shown = session.view(coded, PictureOptions()).size
@@ -133,17 +137,14 @@ class Inspector:
                 measures["stillness"], defects["transition"] = still, transition
             self.seen[here.pts] = candidate.told(measures, defects, confirmed=True)
 
-    @property
-    def affordable_frames(self) -> int:
-        """How many frames a round may decode on top of keyframes."""
-        info = self._session.info
-        return max(1, _EXTRA_SAMPLES // max(1, info.coded_width * info.coded_height))
-
     def affordable(self, instants: Sequence[Fraction]) -> tuple[Fraction, ...]:
-        """Instants moved towards their keyframes, until decoding up to them costs no more than a
-        fixed number of samples, however long GOPs are."""
+        """Instants moved towards their keyframes, until decoding up to them costs no more than is
+        left of a fixed number of frames, however long GOPs are."""
         plan = self._session.plan(self._call, instants, "exact")
         allowed = self.affordable_frames
+        self.affordable_frames = max(0, allowed - plan.frames)
+        if not allowed:
+            return ()
         if plan.frames <= allowed:
             return tuple(instants)
         moved: set[Fraction] = set()

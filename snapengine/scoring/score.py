@@ -12,7 +12,8 @@ from .defects import REJECT
 WEIGHTS: Final[Mapping[str, float]] = {
     "sharpness": 0.20,
     "exposure": 0.11,
-    "contrast": 0.10,
+    "contrast": 0.07,
+    "detail": 0.03,
     "colourfulness": 0.08,
     "composition": 0.06,
     "salience": 0.07,
@@ -33,6 +34,7 @@ PRAISE: Final[Mapping[str, str]] = {
     "sharpness": "sharp",
     "exposure": "well exposed",
     "contrast": "full of contrast",
+    "detail": "rich in tones",
     "colourfulness": "colourful",
     "composition": "well composed",
     "salience": "has a clear subject",
