@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Final
 
@@ -40,8 +40,7 @@ _SPARE: Final = 2
 _ROUNDS: Final = 2
 #: The fewest covers that are searched for, whatever was asked.
 _POOL: Final = 3
-#: Finalists looked at more closely beyond those wanted, and how often new ones may come up.
-_RESERVE: Final = 1
+#: How often finalists that turn out bad may be replaced by others.
 _CONFIRMATIONS: Final = 4
 #: What the score of a frame that was not looked at closely counts for beside one that was: enough
 #: that a finalist yields when it turns out bad, not when another of the same kind scores alike.
@@ -50,6 +49,27 @@ _DOUBT: Final = 0.9
 #: length up to this many seconds.
 _HEAD_GROWTH: Final = Fraction(6, 5)
 _HEAD_REACH: Final = Fraction(3600)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Company:
+    """What a set of candidates, in order of time, tells about each of them."""
+
+    alike: NDArray[np.float32]
+    typical: list[float]
+    mixed: list[float]
+    softer: list[float]
+
+    @classmethod
+    def of(cls, found: Sequence[Candidate], duration: Fraction | None) -> _Company:
+        signatures = [c.judgement.signature for c in found]
+        alike = likeness_matrix(signatures)
+        return cls(
+            alike,
+            typicality(alike, [c.time for c in found], duration),
+            mixtures(signatures),
+            softness(alike, [c.judgement.measures["sharpness"] for c in found]),
+        )
 
 
 class CoverSearch:
@@ -70,6 +90,7 @@ class CoverSearch:
         self._inspector = Inspector(session, call, options, scorer, progress)
         self._seen = self._inspector.seen
         self._duration = session.duration()
+        self._met: _Company | None = None
 
     def covers(self, how: Choice, count: int) -> list[Cover]:
         """The covers themselves, as pictures of the size asked for."""
@@ -80,14 +101,36 @@ class CoverSearch:
         else:
             chosen = self.best(count)
 
-        def make(**facts: Any) -> Cover:
-            return Cover(chosen[facts["index"]], **facts)
-
-        times = [c.time for c in chosen]
-        made = shoot(self._session, self._call, times, "exact", self._options, "nearest", make)
-        covers = [cover for _, cover in sorted(made, key=lambda m: m[0])]
+        covers = self._developed(chosen)
         self._call.count()
         return covers
+
+    def _developed(self, chosen: Sequence[Candidate]) -> list[Cover]:
+        """The pictures; those that were not kept by the way are decoded now."""
+        kept = self._inspector.pictures
+        covers = {
+            rank: Cover(
+                candidate,
+                index=rank,
+                requested=float(candidate.time),
+                exact=self._session.tells_time,
+                stats=self._call.stats,
+                **kept[candidate.pts],
+            )
+            for rank, candidate in enumerate(chosen)
+            if candidate.pts in kept
+        }
+        ranks = [rank for rank in range(len(chosen)) if rank not in covers]
+        if not ranks:
+            return list(covers.values())
+
+        def make(index: int, **facts: Any) -> Cover:
+            return Cover(chosen[ranks[index]], index=ranks[index], **facts)
+
+        times = [chosen[rank].time for rank in ranks]
+        made = shoot(self._session, self._call, times, "exact", self._options, "nearest", make)
+        covers.update((ranks[number], cover) for number, cover in made)
+        return [covers[rank] for rank in sorted(covers)]
 
     # -- the best ---------------------------------------------------------------------------
 
@@ -161,16 +204,16 @@ class CoverSearch:
         """All candidates in order of time, with what only their company tells; how alike they
         are."""
         found = sorted(self._seen.values(), key=lambda c: c.pts)
-        signatures = [c.judgement.signature for c in found]
-        alike = likeness_matrix(signatures)
-        typical = typicality(alike, [c.time for c in found], self._duration)
-        sharp = [c.judgement.measures["sharpness"] for c in found]
-        rows = zip(found, typical, mixtures(signatures), softness(alike, sharp), strict=True)
+        if self._met is None or len(self._met.typical) != len(found):
+            # None ever leaves.
+            self._met = _Company.of(found, self._duration)
+        met = self._met
         told = []
-        for candidate, share, mix, soft in rows:
-            worst = max(mix, candidate.judgement.defects.get("transition", 0.0))
-            told.append(candidate.told({"typical": share}, {"transition": worst, "softer": soft}))
-        return told, alike
+        for number, candidate in enumerate(found):
+            mixed = max(met.mixed[number], candidate.judgement.defects.get("transition", 0.0))
+            defects = {"transition": mixed, "softer": met.softer[number]}
+            told.append(candidate.told({"typical": met.typical[number]}, defects))
+        return told, met.alike
 
     def _poor(self, count: int) -> list[Fraction]:
         """Times around which to look again; none when there are good ones enough to choose from."""
@@ -193,9 +236,9 @@ class CoverSearch:
         for _ in range(_CONFIRMATIONS):
             if all(c.confirmed for c in self.ranking(count)):
                 return
-            doubtful = [c.time for c in self.ranking(count + _RESERVE) if not c.confirmed]
-            self._inspector.look_closely(doubtful, self._duration)
-            for candidate in self.ranking(count + _RESERVE):
+            doubtful = [c.time for c in self.ranking(count) if not c.confirmed]
+            self._inspector.look_closely(doubtful, self._duration, keep=True)
+            for candidate in self.ranking(count):
                 if candidate.time in doubtful and not candidate.confirmed:
                     # It came out whole once; whatever happened, it is not asked for again.
                     self._seen[candidate.pts] = self._seen[candidate.pts].told(

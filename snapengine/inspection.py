@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Final
+from typing import Any, Final
 
 from .covers import Candidate
 from .errors import InvalidOption
@@ -22,7 +22,7 @@ from .scoring.faces import FaceDetector, load_detector
 from .scoring.judge import Judgement, judge, judge_motion
 from .scoring.proxy import Proxy
 from .session import Call, Session
-from .shooting import make_proxy, may_skip_loop_filter, proxy_options
+from .shooting import expose, make_proxy, may_skip_loop_filter, proxy_options
 
 #: What a caller's own choice is made by: a small RGB picture in, a number out.
 Scorer = Callable[[U8], float]
@@ -33,6 +33,8 @@ LATER: Final = Fraction(1, 5)
 #: Samples that a search may decode on top of keyframes, where those are too few or poor: some 400
 #: frames of 1080p.
 _EXTRA_SAMPLES: Final = 400 * 1920 * 1080
+#: Samples of pictures that wait until it is known which of them are wanted; some 50 MB.
+_KEPT_SAMPLES: Final = 1 << 24
 #: How bad it is that a decoder made parts of a frame up.
 _DAMAGED: Final = 0.6
 
@@ -46,6 +48,7 @@ class _Look:
     judgement: Judgement | None
     proxy: Proxy | None
     requests: tuple[int, ...]
+    picture: dict[str, Any] | None = None
 
 
 class Inspector:
@@ -78,6 +81,9 @@ class Inspector:
         coded = session.info.coded_size
         shown = session.view(coded, PictureOptions()).size
         self._small = may_skip_loop_filter(session, session.view(coded, proxy_options(shown)))
+        self._small_pictures = may_skip_loop_filter(session, session.view(coded, options))
+        #: what snapshots of frames that were looked at closely are made of, by pts
+        self.pictures: dict[int, dict[str, Any]] = {}
 
     def look(
         self,
@@ -93,9 +99,9 @@ class Inspector:
         self._asked += len(plan.requested)
 
         def consume(delivery: Delivery, stats: RunStats) -> _Look:
-            return self._judged(delivery, stats, keep=False)
+            return self._judged(delivery, stats, pair=False)
 
-        with contextlib.closing(self._execute(plan, consume, neighbours)) as answers:
+        with contextlib.closing(self._execute(plan, consume, self._small, neighbours)) as answers:
             for answer in answers:
                 look = answer.value
                 if not look.is_sound and not neighbours:
@@ -104,11 +110,17 @@ class Inspector:
                 if until is not None and until(candidate):
                     break
 
-    def look_closely(self, instants: Sequence[Fraction], duration: Fraction | None) -> None:
+    def look_closely(
+        self, instants: Sequence[Fraction], duration: Fraction | None, *, keep: bool = False
+    ) -> None:
         """Judge the frames shown at ``instants``, each together with the one a moment later.
 
-        Motion and transitions show in what changes; one frame does not tell.
+        Motion and transitions show in what changes; one frame does not tell. ``keep``: they may
+        win; make the pictures asked for at once, unless they are too large to wait in ``pictures``.
         """
+        size = self._session.view(self._session.info.coded_size, self._options).size
+        keep = keep and len(instants) * size.width * size.height <= _KEPT_SAMPLES
+        skip = self._small and (not keep or self._small_pictures)
         times: list[Fraction] = []
         for instant in instants:
             later = instant + LATER
@@ -118,11 +130,15 @@ class Inspector:
         self._asked += len(instants)
 
         def consume(delivery: Delivery, stats: RunStats) -> _Look:
-            return self._judged(delivery, stats, keep=True)
+            look = self._judged(delivery, stats, pair=True)
+            if not keep or all(n % 2 for n in look.requests):
+                return look
+            facts = expose(self._session, delivery, self._options, stats)
+            return replace(look, picture=facts.facts(self._session, delivery))
 
         frames: dict[int, _Look] = {}
         plan = self._session.plan(self._call, times, "exact")
-        with contextlib.closing(self._execute(plan, consume, neighbours=False)) as answers:
+        with contextlib.closing(self._execute(plan, consume, skip)) as answers:
             for answer in answers:
                 frames.update(dict.fromkeys(answer.value.requests, answer.value))
         for number in range(0, len(times), 2):
@@ -130,6 +146,8 @@ class Inspector:
             if here is None or not here.is_sound:
                 continue
             candidate = self._keep(here)
+            if here.picture is not None:
+                self.pictures[here.pts] = here.picture
             measures, defects = {}, {}
             if later_one is not None and later_one.pts != here.pts:
                 assert here.proxy is not None and later_one.proxy is not None
@@ -164,24 +182,32 @@ class Inspector:
     # -- one frame --------------------------------------------------------------------------
 
     def _execute(
-        self, plan: Plan, consume: Callable[[Delivery, RunStats], _Look], neighbours: bool
+        self,
+        plan: Plan,
+        consume: Callable[[Delivery, RunStats], _Look],
+        skip_loop_filter: bool,
+        neighbours: bool = False,
     ) -> Generator[Answer[_Look], None, None]:
         return self._call.pipeline.execute(
-            plan, consume, self._call.stats, skip_loop_filter=self._small, neighbours=neighbours
+            plan,
+            consume,
+            self._call.stats,
+            skip_loop_filter=skip_loop_filter,
+            neighbours=neighbours,
         )
 
-    def _judged(self, delivery: Delivery, stats: RunStats, *, keep: bool) -> _Look:
+    def _judged(self, delivery: Delivery, stats: RunStats, *, pair: bool) -> _Look:
         """Runs in the thread that decoded the frame."""
         requests = tuple(n for t in delivery.targets for n in t.requests)
         proxy = make_proxy(self._session, self._session.raw(delivery, self._options), stats)
         judgement = None
         # Of a pair only the first is a candidate; the other one is there to be compared with.
-        wanted = not keep or any(n % 2 == 0 for n in requests)
+        wanted = not pair or any(n % 2 == 0 for n in requests)
         if wanted and delivery.pts not in self.seen:
             began = time.perf_counter()
             judgement = judge(proxy, self._detector)
             stats.score_seconds += time.perf_counter() - began
-        kept = proxy if keep or self._scorer is not None else None
+        kept = proxy if pair or self._scorer is not None else None
         return _Look(delivery.pts, delivery.is_sound, judgement, kept, requests)
 
     def _keep(self, look: _Look) -> Candidate:
