@@ -67,8 +67,9 @@ _INSTANT: Final = Fraction(1, 1000)
 #: Defects that end a stretch, and how wide pictures are judged for them.
 _EMPTY: Final = ("black", "white", "flat", "faded", "overexposed", "noise")
 _JUDGED_WIDTH: Final = 320
-#: Pictures are compared by so many cells across and down when cuts are looked for.
-_CUT_GRID: Final = (16, 9)
+#: Pictures are compared by so many cells across and down when cuts are looked for: what the
+#: thresholds of :func:`drop_cut` were measured with.
+_CUT_GRID: Final = (64, 36)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +171,7 @@ def check_animation_request(
 
 def check_output(out: object, format: object) -> AnimationFormat:
     """The format to write, told by ``format`` or by the name of the file."""
+    _check_writable(out)
     if format is not None:
         if not isinstance(format, str):
             raise InvalidOption(f"format must be text, not {format!r}")
@@ -177,6 +179,11 @@ def check_output(out: object, format: object) -> AnimationFormat:
     if isinstance(out, str | os.PathLike):
         return animation_format_of(out)
     raise InvalidOption(f"format= must be given with {type(out).__name__!r}, which has no suffix")
+
+
+def _check_writable(out: object) -> None:
+    if not isinstance(out, str | os.PathLike) and not callable(getattr(out, "write", None)):
+        raise InvalidOption(f"out must be a path or a binary file object, not {out!r}")
 
 
 def animate(
@@ -320,11 +327,12 @@ def _bordered(
         inside = [n for n, m in enumerate(told) if stretch.start <= m.time < stretch.end]
         middle = (stretch.start + stretch.end) / 2
         moment = told[inside[0]] if inside else Moment(time=middle)
-        anchor = max(0, sum(t <= moment.time for t in times) - 1)
+        # The first of the frames that surely lies in the moment's shot: it may be the first of it.
+        anchor = min(sum(t < moment.time for t in times), len(times) - 1)
         pictures = [kept[t] for t in times]
         span = _sound(pictures, anchor, drop_cut(_differences(pictures), anchor))
         if span.first > 0:
-            moment = replace(moment, start=times[span.first])
+            moment = replace(moment, start=min(times[span.first], moment.time))
         if span.stop < len(times):
             # The cut lies between this frame and the next; the frame itself is safe.
             moment = replace(moment, end=max(times[span.stop - 1], moment.time + _INSTANT))
@@ -337,6 +345,8 @@ def _bordered(
 
 def _sound(shots: Sequence[Snapshot], anchor: int, span: Span) -> Span:
     """What of a span lies around ``anchor`` without black, faded, white or empty pictures."""
+    if _is_empty(shots[anchor]):
+        return span  # there is nothing better
     first, stop = anchor, anchor + 1
     while first > span.first and not _is_empty(shots[first - 1]):
         first -= 1
@@ -381,8 +391,12 @@ def _check_samples(size: Size, frames: int) -> None:
 def _write(out: Output, data: bytes) -> Path | None:
     if isinstance(out, str | os.PathLike):
         return write_file(out, data)
+    rest = memoryview(data)
     try:
-        out.write(data)
-    except OSError as error:
+        while rest:
+            written = out.write(rest)
+            # Raw files may take a part; others take all, some without saying so.
+            rest = rest[len(rest) if written is None else written :]
+    except (OSError, ValueError, TypeError) as error:
         raise StoreError(f"cannot write the animation: {error}", stage="store") from error
     return None

@@ -22,6 +22,7 @@ from .planning.sampling import MAX_TARGETS
 from .request import Choice, PictureOptions
 from .scoring.defects import REJECT
 from .scoring.selection import (
+    DIVERSITY,
     choose,
     is_new,
     likeness_matrix,
@@ -38,7 +39,7 @@ _GOOD: Final = 0.5
 #: How many more good shots than covers are wanted the first round must show to be the last.
 _SPARE: Final = 2
 _ROUNDS: Final = 2
-#: The fewest covers that are searched for, whatever was asked.
+#: So many covers are settled first, whatever was asked.
 _POOL: Final = 3
 #: How often finalists that turn out bad may be replaced by others.
 _CONFIRMATIONS: Final = 4
@@ -91,6 +92,10 @@ class CoverSearch:
         self._seen = self._inspector.seen
         self._duration = session.duration()
         self._met: _Company | None = None
+        #: candidates of later rounds that may still be looked at
+        self._budget = MOST_LATER
+        #: pts of the covers that stay the first ones, whatever else is found
+        self._settled: list[int] = []
 
     def covers(self, how: Choice, count: int) -> list[Cover]:
         """The covers themselves, as pictures of the size asked for."""
@@ -142,21 +147,30 @@ class CoverSearch:
         self._look_around()
         if self._has_scorer:
             return self.ranking(count)
-        # One cover is chosen from the same finalists as three, so that it is the first of them.
-        pool = max(count, _POOL)
-        budget = MOST_LATER
+        # The first ones are settled as if no more were wanted, so that one cover is the first of
+        # three, and three are the first of ten.
+        self._settle(_POOL)
+        if count > _POOL:
+            self._settled = [c.pts for c in self.ranking(_POOL)]
+            self._settle(count)
+        return self.ranking(count)
+
+    def _settle(self, count: int) -> None:
+        """Look again where the first look was poor, then closely at those that would win."""
         for _ in range(_ROUNDS):
-            wanted = self._poor(pool)
+            instants = between(
+                [c.time for c in self._seen.values()],
+                self._poor(count),
+                self._duration,
+                self._budget,
+            )
             before = len(self._seen)
-            known = [c.time for c in self._seen.values()]
-            instants = between(known, wanted, self._duration, budget)
             if stale := self._look_at_keys(instants):
                 self._look_closely(stale)
-            budget -= len(instants)
-            if len(self._seen) == before or budget <= 0:
+            self._budget -= len(instants)
+            if len(self._seen) == before or self._budget <= 0:
                 break
-        self._confirm(pool)
-        return self.ranking(count)
+        self._confirm(count)
 
     def _look_around(self) -> None:
         """The first round: keyframes all over; where they are too few, frames between them."""
@@ -190,7 +204,15 @@ class CoverSearch:
         found, alike = self._company()
         worth = [c.score if c.confirmed or self._has_scorer else c.score * _DOUBT for c in found]
         rejected = [c.is_rejected for c in found]
-        chosen = [found[i] for i in choose(worth, alike, count, rejected)]
+        numbers = {c.pts: number for number, c in enumerate(found)}
+        chosen = choose(
+            worth,
+            alike,
+            count,
+            rejected,
+            settled=[numbers[pts] for pts in self._settled],
+            diversity=0.0 if self._has_scorer else DIVERSITY,
+        )
         names = {name for c in found for name in c.judgement.measures}
         usual = {
             name: statistics.median(
@@ -198,7 +220,7 @@ class CoverSearch:
             )
             for name in names
         }
-        return [replace(c, usual=usual) for c in chosen]
+        return [replace(found[i], usual=usual) for i in chosen]
 
     def _company(self) -> tuple[list[Candidate], NDArray[np.float32]]:
         """All candidates in order of time, with what only their company tells; how alike they

@@ -512,6 +512,8 @@ class Video:
         else:
             stretch = None
             how = check_choice(request.get("choose", "smart"))
+            if request.get("count") is not None:
+                check_count(request["count"])
         self._session.check_open()
         self._session.find_end()
         with self._session.call() as call:

@@ -19,7 +19,7 @@ from .model.stats import RunStats
 from .pipeline import Answer
 from .request import PictureOptions
 from .scoring.faces import FaceDetector, load_detector
-from .scoring.judge import Judgement, judge, judge_motion
+from .scoring.judge import judge, judge_motion
 from .scoring.proxy import Proxy
 from .session import Call, Session
 from .shooting import expose, make_proxy, may_skip_loop_filter, proxy_options
@@ -35,18 +35,20 @@ LATER: Final = Fraction(1, 5)
 _EXTRA_SAMPLES: Final = 400 * 1920 * 1080
 #: Samples of pictures that wait until it is known which of them are wanted; some 50 MB.
 _KEPT_SAMPLES: Final = 1 << 24
+#: Proxies judged one after the other: judging is a thousand small steps, which take half the time
+#: when nothing has pushed them out of the caches since the last one.
+_TOGETHER: Final = 8
 #: How bad it is that a decoder made parts of a frame up.
 _DAMAGED: Final = 0.6
 
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """What a worker tells of one frame: its samples are gone."""
+    """What a worker leaves of one frame: its samples are gone."""
 
     pts: int
     is_sound: bool
-    judgement: Judgement | None
-    proxy: Proxy | None
+    proxy: Proxy
     requests: tuple[int, ...]
     picture: dict[str, Any] | None = None
 
@@ -54,8 +56,8 @@ class _Look:
 class Inspector:
     """Looks at frames and keeps what it made of them, by pts, in ``seen``.
 
-    Belongs to one call and one thread; workers judge. With ``scorer`` the caller's own number
-    counts, asked for in the calling thread.
+    Belongs to one call and one thread, which judges (and asks a ``scorer`` of the caller's own)
+    while workers decode and shrink.
     """
 
     def __init__(
@@ -98,17 +100,22 @@ class Inspector:
         """
         self._asked += len(plan.requested)
 
-        def consume(delivery: Delivery, stats: RunStats) -> _Look:
-            return self._judged(delivery, stats, pair=False)
-
-        with contextlib.closing(self._execute(plan, consume, self._small, neighbours)) as answers:
+        waiting: list[_Look] = []
+        at_once = _TOGETHER if until is None else 1
+        with contextlib.closing(
+            self._execute(plan, self._shrunk, self._small, neighbours)
+        ) as answers:
             for answer in answers:
-                look = answer.value
-                if not look.is_sound and not neighbours:
+                if answer.value.is_sound or neighbours:
+                    waiting.append(answer.value)
+                if len(waiting) < at_once:
                     continue
-                candidate = self._keep(look)
-                if until is not None and until(candidate):
+                judged = [self._keep(look) for look in waiting]
+                waiting.clear()
+                if until is not None and any(map(until, judged)):
                     break
+        for look in waiting:
+            self._keep(look)
 
     def look_closely(
         self, instants: Sequence[Fraction], duration: Fraction | None, *, keep: bool = False
@@ -130,7 +137,7 @@ class Inspector:
         self._asked += len(instants)
 
         def consume(delivery: Delivery, stats: RunStats) -> _Look:
-            look = self._judged(delivery, stats, pair=True)
+            look = self._shrunk(delivery, stats)
             if not keep or all(n % 2 for n in look.requests):
                 return look
             facts = expose(self._session, delivery, self._options, stats)
@@ -150,7 +157,6 @@ class Inspector:
                 self.pictures[here.pts] = here.picture
             measures, defects = {}, {}
             if later_one is not None and later_one.pts != here.pts:
-                assert here.proxy is not None and later_one.proxy is not None
                 still, transition = judge_motion(here.proxy, later_one.proxy)
                 measures["stillness"], defects["transition"] = still, transition
             self.seen[here.pts] = candidate.told(measures, defects, confirmed=True)
@@ -196,32 +202,23 @@ class Inspector:
             neighbours=neighbours,
         )
 
-    def _judged(self, delivery: Delivery, stats: RunStats, *, pair: bool) -> _Look:
-        """Runs in the thread that decoded the frame."""
-        requests = tuple(n for t in delivery.targets for n in t.requests)
+    def _shrunk(self, delivery: Delivery, stats: RunStats) -> _Look:
+        """Runs in the thread that decoded the frame; only the proxy stays of it."""
         proxy = make_proxy(self._session, self._session.raw(delivery, self._options), stats)
-        judgement = None
-        # Of a pair only the first is a candidate; the other one is there to be compared with.
-        wanted = not pair or any(n % 2 == 0 for n in requests)
-        if wanted and delivery.pts not in self.seen:
-            began = time.perf_counter()
-            judgement = judge(proxy, self._detector)
-            stats.score_seconds += time.perf_counter() - began
-        kept = proxy if pair or self._scorer is not None else None
-        return _Look(delivery.pts, delivery.is_sound, judgement, kept, requests)
+        requests = tuple(n for t in delivery.targets for n in t.requests)
+        return _Look(delivery.pts, delivery.is_sound, proxy, requests)
 
     def _keep(self, look: _Look) -> Candidate:
+        """The candidate that a frame is; judged unless it is known."""
         known = self.seen.get(look.pts)
         if known is not None:
             return known
-        assert look.judgement is not None
-        judgement = look.judgement
+        began = time.perf_counter()
+        judgement = judge(look.proxy, self._detector)
         if not look.is_sound:
             judgement = replace(judgement, defects={**judgement.defects, "damaged": _DAMAGED})
-        given = None
-        if self._scorer is not None:
-            assert look.proxy is not None
-            given = _number(self._scorer(look.proxy.rgb))
+        given = None if self._scorer is None else _number(self._scorer(look.proxy.rgb))
+        self._call.stats.score_seconds += time.perf_counter() - began
         info = self._session.info
         candidate = Candidate(
             pts=look.pts,

@@ -71,6 +71,9 @@ def make_parser() -> argparse.ArgumentParser:
     moving.add_argument("--end", metavar="T", help="end of that stretch")
     moving.add_argument("--length", metavar="S", help="seconds (default 4)")
     moving.add_argument("--rate", type=float, metavar="R", help="pictures per second (default 10)")
+    moving.add_argument(
+        "--loop", type=int, metavar="N", help="times it is played (default for ever)"
+    )
     _sides(moving)
     _looks(moving)
     moving.add_argument(

@@ -180,7 +180,7 @@ def animate(arguments: argparse.Namespace) -> dict[str, Any]:
     check_writable(Path(arguments.output))
     options = {
         name: value
-        for name in ("start", "end", "length", "rate", "quality")
+        for name in ("start", "end", "length", "rate", "quality", "loop")
         if (value := getattr(arguments, name)) is not None
     }
     with _open(arguments) as video, progress_line() as progress:

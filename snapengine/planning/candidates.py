@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from fractions import Fraction
+from math import ceil
 from typing import Final
 
 #: Candidates of the first round: one for so many seconds ...
@@ -40,10 +41,26 @@ def first_round(duration: Fraction | None) -> tuple[Fraction, ...]:
         return tuple(steps)
     begin = min(duration * _TRIM_START[0], _TRIM_START[1])
     end = duration - min(duration * _TRIM_END[0], _TRIM_END[1])
-    count = max(FEWEST, min(MOST, int(duration / _SECONDS_EACH)))
-    count = max(_LEAST, min(count, int(duration / _CLOSEST)))
-    step = (end - begin) / count
-    return tuple(begin + step * (2 * i + 1) / 2 for i in range(count))
+    wanted = max(FEWEST, min(MOST, int(duration / _SECONDS_EACH)))
+    wanted = max(_LEAST, min(wanted, int(duration / _CLOSEST)))
+    step = _even_step((end - begin) / wanted)
+    first = ceil(begin / step - Fraction(1, 2))
+    last = ceil(end / step - Fraction(1, 2))
+    return tuple(step * (2 * i + 1) / 2 for i in range(first, last)) or ((begin + end) / 2,)
+
+
+def _even_step(least: Fraction) -> Fraction:
+    """The smallest of ..., 1/2, 3/4, 1, 3/2, 2, 3, 4, 6, ... seconds that is at least ``least``.
+
+    Instants are on the same grid for videos of nearly one length: a second more at the end adds a
+    candidate and moves none.
+    """
+    power = Fraction(1)
+    while power < least:
+        power *= 2
+    while power / 2 >= least:
+        power /= 2
+    return power * 3 / 4 if power * 3 / 4 >= least else power
 
 
 def between(

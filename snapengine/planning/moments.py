@@ -41,6 +41,8 @@ __all__ = [
 MAX_RATE: Final = 50
 #: Seconds: a cover is looked at in passing.
 MAX_LENGTH: Final = 60
+#: What is shown more shortly no browser shows.
+_LEAST_LENGTH: Final = Fraction(1, MAX_RATE)
 #: More frames than this is a video, and should be one.
 MAX_FRAMES: Final = 1200
 #: Seconds that a moment is shown for: shorter is not understood, longer is not a summary.
@@ -105,11 +107,11 @@ def check_rate(rate: object) -> Fraction:
 
 
 def check_length(length: object) -> Fraction:
-    """Seconds of the animation, more than 0; :class:`InvalidTime` otherwise."""
+    """Seconds of the animation, 0.02 to :data:`MAX_LENGTH`; :class:`InvalidTime` otherwise."""
     exact = parse_time(length)
-    if isinstance(exact, Percent) or not 0 < exact <= MAX_LENGTH:
+    if isinstance(exact, Percent) or not _LEAST_LENGTH <= exact <= MAX_LENGTH:
         raise InvalidTime(
-            f"length must be more than 0 and at most {MAX_LENGTH} seconds, not {length!r}",
+            f"length must be {float(_LEAST_LENGTH)} to {MAX_LENGTH} seconds, not {length!r}",
             value=length,
         )
     return exact

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from .analysis import analyse
 from .defects import defects
-from .faces import FaceDetector, face_measure
+from .faces import FaceDetector, face_measure, face_parts
 from .measures import measures, stillness
 from .proxy import Proxy
 from .saliency import measure as attention
@@ -31,8 +31,10 @@ def judge(proxy: Proxy, detector: FaceDetector | None = None) -> Judgement:
     told = {**measures(analysis), **attention(proxy)}
     # A rejected picture gains nothing by a face, and detectors find faces in anything.
     if detector is not None and not rejected_for(found):
-        faces = face_measure(detector.find(proxy))
-        told["faces"] = NO_FACE if faces is None else faces
+        found_faces = detector.find(proxy)
+        told.update({f"face_{name}": part for name, part in face_parts(found_faces).items()})
+        measured = face_measure(found_faces)
+        told["faces"] = NO_FACE if measured is None else measured
     return Judgement(told, found, signature(proxy))
 
 

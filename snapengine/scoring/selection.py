@@ -118,24 +118,30 @@ def choose(
     likenesses: NDArray[np.float32],
     count: int,
     rejected: Sequence[bool] | None = None,
+    *,
+    settled: Sequence[int] = (),
+    diversity: float = DIVERSITY,
 ) -> list[int]:
     """Indices of the best diverse set, best first: maximal marginal relevance.
 
-    Carbonell & Goldstein (SIGIR 1998): each choice is worth its score less what it repeats. Near
-    duplicates of a chosen one come last, however good; the same picture never comes twice, and a
-    rejected one only where all are: so fewer than ``count`` may come back. Equal worth goes to the
-    lower index, so the answer depends on nothing but the candidates.
+    Carbonell & Goldstein (SIGIR 1998): each choice is worth its score less what it repeats,
+    ``diversity`` of it at full likeness; 0 goes by scores alone. Near duplicates of a chosen one
+    come last, however good; the same picture never comes twice, and a rejected one only where all
+    are: so fewer than ``count`` may come back. ``settled`` are chosen already and come first.
+    Equal worth goes to the lower index, so the answer depends on nothing but the candidates.
     """
-    left = list(range(len(scores)))
+    left = [i for i in range(len(scores)) if i not in settled]
     if rejected is not None and not all(rejected):
         left = [i for i in left if not rejected[i]]
-    chosen: list[int] = []
+    chosen = list(settled)[:count]
+    for one in chosen:
+        left = [i for i in left if likenesses[i, one] < SAME]
     while left and len(chosen) < count:
 
         def worth(i: int) -> tuple[bool, float, int]:
             like = max((float(likenesses[i, c]) for c in chosen), default=0.0)
             repeated = max(0.0, like - _UNLIKE) / (1.0 - _UNLIKE)
-            return like < NEAR_DUPLICATE, scores[i] * (1.0 - DIVERSITY * repeated), -i
+            return like < NEAR_DUPLICATE, scores[i] - diversity * repeated * abs(scores[i]), -i
 
         best = max(left, key=worth)
         chosen.append(best)

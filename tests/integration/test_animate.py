@@ -125,7 +125,8 @@ def test_progress_counts_frames(tmp_path: Path) -> None:
     ("wrong", "error"),
     [
         ({"rate": 0}, InvalidOption), ({"rate": 51}, InvalidOption), ({"rate": "x"}, InvalidOption),
-        ({"length": 0}, InvalidTime), ({"length": 61}, InvalidTime), ({"start": -1}, InvalidTime),
+        ({"length": 0}, InvalidTime), ({"length": 0.01}, InvalidTime),
+        ({"length": 61}, InvalidTime), ({"start": -1}, InvalidTime),
         ({"start": 9, "end": 9}, InvalidTime), ({"start": 1000}, InvalidTime),
         ({"quality": 0}, InvalidOption), ({"quality": 101}, InvalidOption),
         ({"loop": -1}, InvalidOption), ({"width": 0}, InvalidGeometry),
@@ -156,6 +157,50 @@ def test_a_file_object_needs_a_format() -> None:
         pytest.raises(InvalidOption, match="format="),
     ):
         video.animate(io.BytesIO())
+
+
+@pytest.mark.parametrize("out", [5, None, object()])
+def test_something_that_cannot_be_written_to(out: object) -> None:
+    with (
+        snapengine.open(film(("4", 2.0))) as video,
+        pytest.raises(InvalidOption, match="out must be"),
+    ):
+        video.animate(out, format="gif")
+
+
+class _Slow(io.RawIOBase):
+    """Takes a thousand bytes at a time, as a raw file may."""
+
+    def __init__(self) -> None:
+        self.taken = b""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.taken += bytes(data[:1000])
+        return min(1000, len(data))
+
+
+def test_file_objects_that_take_parts_or_nothing() -> None:
+    slow, closed = _Slow(), io.BytesIO()
+    closed.close()
+    with snapengine.open(film(("4", 2.0))) as video:
+        made = video.animate(slow, format="gif", width=160)
+        assert len(slow.taken) == made.size_bytes > 1000
+        for bad in (closed, io.StringIO()):
+            with pytest.raises(StoreError):
+                video.animate(bad, format="gif", width=160)
+
+
+def test_a_moment_at_the_begin_of_a_shot_shows_nothing_of_the_one_before(tmp_path: Path) -> None:
+    """Cuts between alike shots, each beginning with a keyframe."""
+    scenes = tuple((str(n), 3.0) for n in (1, 2, 3, 4, 5, 6, 8))
+    with snapengine.open(film(*scenes, gop=30)) as video:
+        made = video.animate(tmp_path / "a.webp")
+    for moment in made.moments:
+        inside = [f for f in made.frames if moment.start <= f.time < moment.end]
+        assert len({kind_at(scenes, f.time + 0.01) for f in inside}) == 1, moment
 
 
 def test_failures_leave_nothing_behind(tmp_path: Path) -> None:

@@ -183,6 +183,17 @@ def test_the_best_first_then_other_scenes() -> None:
     assert choose([0.9, 0.89, 0.6, 0.5], alike, 3) == [0, 2, 3]
 
 
+def test_what_repeats_is_worth_less_than_something_new() -> None:
+    alike = np.array([[1, 0.7, 0.3], [0.7, 1, 0.3], [0.3, 0.3, 1]], np.float32)
+    assert choose([0.9, 0.85, 0.75], alike, 2) == [0, 2]
+    assert choose([0.9, 0.85, 0.75], alike, 2, diversity=0.0) == [0, 1]
+    assert choose([-0.1, -0.15, -0.17], alike, 2) == [0, 2]
+
+
+def test_settled_ones_stay_first() -> None:
+    assert choose([0.9, 0.8, 0.7], np.eye(3, dtype=np.float32), 3, settled=[2]) == [2, 0, 1]
+
+
 def test_near_duplicates_come_only_when_nothing_else_is_left() -> None:
     alike = block_matrix([0, 0, 1])
     assert choose([0.9, 0.89, 0.05], alike, 3) == [0, 2, 1]
