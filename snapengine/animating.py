@@ -171,19 +171,16 @@ def check_animation_request(
 
 def check_output(out: object, format: object) -> AnimationFormat:
     """The format to write, told by ``format`` or by the name of the file."""
-    _check_writable(out)
+    is_path = isinstance(out, str | os.PathLike)
+    if not is_path and not callable(getattr(out, "write", None)):
+        raise InvalidOption(f"out must be a path or a binary file object, not {out!r}")
     if format is not None:
         if not isinstance(format, str):
             raise InvalidOption(f"format must be text, not {format!r}")
         return animation_format_of(f".{format}")
-    if isinstance(out, str | os.PathLike):
-        return animation_format_of(out)
+    if is_path:
+        return animation_format_of(out)  # type: ignore[arg-type]
     raise InvalidOption(f"format= must be given with {type(out).__name__!r}, which has no suffix")
-
-
-def _check_writable(out: object) -> None:
-    if not isinstance(out, str | os.PathLike) and not callable(getattr(out, "write", None)):
-        raise InvalidOption(f"out must be a path or a binary file object, not {out!r}")
 
 
 def animate(

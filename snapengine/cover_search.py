@@ -46,6 +46,8 @@ _CONFIRMATIONS: Final = 4
 #: What the score of a frame that was not looked at closely counts for beside one that was: enough
 #: that a finalist yields when it turns out bad, not when another of the same kind scores alike.
 _DOUBT: Final = 0.9
+#: ... and what it counts for when too many were looked at in vain.
+_STRONG_DOUBT: Final = 0.5
 #: The first light is looked for at instants that grow by this (plus a second), in videos of unknown
 #: length up to this many seconds.
 _HEAD_GROWTH: Final = Fraction(6, 5)
@@ -94,6 +96,7 @@ class CoverSearch:
         self._met: _Company | None = None
         #: candidates of later rounds that may still be looked at
         self._budget = MOST_LATER
+        self._doubt = _DOUBT
         #: pts of the covers that stay the first ones, whatever else is found
         self._settled: list[int] = []
 
@@ -202,7 +205,9 @@ class CoverSearch:
     def ranking(self, count: int) -> list[Candidate]:
         """The best ``count`` of what was looked at so far."""
         found, alike = self._company()
-        worth = [c.score if c.confirmed or self._has_scorer else c.score * _DOUBT for c in found]
+        worth = [
+            c.score if c.confirmed or self._has_scorer else c.score * self._doubt for c in found
+        ]
         rejected = [c.is_rejected for c in found]
         numbers = {c.pts: number for number, c in enumerate(found)}
         chosen = choose(
@@ -254,18 +259,20 @@ class CoverSearch:
         return [c.time for c in found]
 
     def _confirm(self, count: int) -> None:
-        """Look closely at those that would win, until they still do."""
-        for _ in range(_CONFIRMATIONS):
+        """Look closely at those that would win, until they still do.
+
+        Where finalists turn out bad others come up; ever more of these are looked at together, for
+        one bad frame may have many copies (a film played twice, a refrain).
+        """
+        for attempt in range(1, _CONFIRMATIONS + 1):
             if all(c.confirmed for c in self.ranking(count)):
                 return
-            doubtful = [c.time for c in self.ranking(count) if not c.confirmed]
-            self._inspector.look_closely(doubtful, self._duration, keep=True)
-            for candidate in self.ranking(count):
-                if candidate.time in doubtful and not candidate.confirmed:
-                    # It came out whole once; whatever happened, it is not asked for again.
-                    self._seen[candidate.pts] = self._seen[candidate.pts].told(
-                        {}, {}, confirmed=True
-                    )
+            doubtful = [c for c in self.ranking(count * attempt) if not c.confirmed]
+            self._inspector.look_closely([c.time for c in doubtful], self._duration, keep=True)
+            for candidate in doubtful:
+                # It came out whole once; whatever happened now, it is not asked for again.
+                self._seen[candidate.pts] = self._seen[candidate.pts].told({}, {}, confirmed=True)
+        self._doubt = _STRONG_DOUBT
 
     # -- the simple kinds -------------------------------------------------------------------
 

@@ -29,6 +29,8 @@ def judge(proxy: Proxy, detector: FaceDetector | None = None) -> Judgement:
     analysis = analyse(proxy)
     found = defects(analysis)
     told = {**measures(analysis), **attention(proxy)}
+    # Captions are told by their small letters, cards by what is left without the text.
+    told["textless"] = min(told["textless"], 1.0 - found["text_only"])
     # A rejected picture gains nothing by a face, and detectors find faces in anything.
     if detector is not None and not rejected_for(found):
         found_faces = detector.find(proxy)

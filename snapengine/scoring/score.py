@@ -10,13 +10,13 @@ from .defects import REJECT
 #: What each measure (all 0..1, 1 is better) contributes. A measure that is not there - no face
 #: detector, no second frame to tell motion by - leaves its weight to the others.
 WEIGHTS: Final[Mapping[str, float]] = {
-    "sharpness": 0.20,
+    "sharpness": 0.26,
     "exposure": 0.11,
     "contrast": 0.07,
     "detail": 0.03,
     "colourfulness": 0.08,
-    "composition": 0.06,
-    "salience": 0.07,
+    "composition": 0.03,
+    "salience": 0.04,
     "textless": 0.09,
     "typical": 0.12,
     "stillness": 0.05,
@@ -43,21 +43,21 @@ PRAISE: Final[Mapping[str, str]] = {
     "stillness": "still",
     "faces": "shows a face well",
 }
-#: ... and of a defect.
+#: ... and of a defect; of two as severe, the one that explains the other comes first.
 BLAME: Final[Mapping[str, str]] = {
     "black": "black",
     "white": "white",
-    "flat": "shows next to nothing",
-    "faded": "in the middle of a fade",
-    "overexposed": "overexposed",
-    "blurred": "blurred",
-    "softer": "blurred beside others of its kind",
-    "bars_only": "hardly more than black bars",
     "test_card": "a test card",
     "text_only": "text on plain ground",
     "noise": "noise without a picture",
+    "bars_only": "hardly more than black bars",
+    "flat": "shows next to nothing",
+    "overexposed": "overexposed",
+    "faded": "in the middle of a fade",
     "transition": "between two shots",
     "damaged": "damaged",
+    "blurred": "blurred",
+    "softer": "blurred beside others of its kind",
 }
 #: How many reasons are told at most, and from where on a measure is a merit.
 _TOLD: Final = 4
@@ -91,7 +91,8 @@ def score(measures: Mapping[str, float], defects: Mapping[str, float]) -> float:
 
 def rejected_for(defects: Mapping[str, float]) -> tuple[str, ...]:
     """The defects that reject, worst first."""
-    worst = sorted(defects.items(), key=lambda d: (-d[1], d[0]))
+    order = list(BLAME)
+    worst = sorted(defects.items(), key=lambda d: (-d[1], order.index(d[0])))
     return tuple(name for name, severity in worst if severity >= REJECT)
 
 
