@@ -29,7 +29,7 @@ Scorer = Callable[[U8], float]
 Progress = Callable[[int, int], None]
 
 #: A frame looked at closely is compared with the one shown this many seconds later.
-LATER: Final = Fraction(1, 5)
+LATER: Final = Fraction(3, 10)
 #: Samples that a search may decode on top of keyframes, where those are too few or poor: some 400
 #: frames of 1080p.
 _EXTRA_SAMPLES: Final = 400 * 1920 * 1080

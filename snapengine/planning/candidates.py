@@ -13,10 +13,10 @@ from typing import Final
 
 #: Candidates of the first round: one for so many seconds ...
 _SECONDS_EACH: Final = 2
-#: ... but at least and at most so many, those of short clips half a second apart. A film of two
-#: hours is judged by one keyframe every two minutes.
+#: ... but at least and at most so many, those of short clips a quarter of a second apart. A film
+#: of two hours is judged by one keyframe every two minutes.
 FEWEST: Final = 12
-_CLOSEST: Final = Fraction(1, 2)
+_CLOSEST: Final = Fraction(1, 4)
 _LEAST: Final = 3
 MOST: Final = 60
 #: Candidates of later rounds together, so that a film costs 60 to 100 keyframes, whatever it shows.

@@ -17,7 +17,7 @@ durations = st.fractions(min_value=Fraction(1, 1000), max_value=100_000, max_den
 @given(durations)
 def test_the_first_round_is_bounded_and_spread(duration: Fraction) -> None:
     instants = first_round(duration)
-    wanted = max(3, min(MOST, max(FEWEST, int(duration / 2)), int(duration * 2)))
+    wanted = max(3, min(MOST, max(FEWEST, int(duration / 2)), int(duration * 4)))
     assert wanted / 2 - 1 <= len(instants) <= max(wanted, 3) + 1
     assert all(0 < t < duration for t in instants)
     steps = {b - a for a, b in itertools.pairwise(instants)}
