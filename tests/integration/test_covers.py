@@ -170,7 +170,7 @@ def test_finalists_are_looked_at_closely_and_others_are_not() -> None:
     assert all("stillness" in c.measures for c in covers)
     stats = covers[0].stats
     assert stats.frames_decoded > stats.seeks  # what follows the finalists
-    assert stats.frames_decoded <= 60 + 3 * 8
+    assert stats.frames_decoded <= 60 + 12 * 4
 
 
 def test_where_the_first_look_is_poor_there_is_another() -> None:
@@ -211,10 +211,11 @@ def test_the_price_does_not_grow_with_the_length() -> None:
     for repeat in (6, 48, 192):
         with snapengine.open(build(Recipe(**{**_fields(made), "repeat": repeat}))) as video:
             stats = video.covers(count=3)[0].stats
-        # Keyframes of the first look, of the second, and three finalists with what follows them.
-        assert stats.frames_decoded <= 60 + 40 + 3 * 8
-        assert stats.seeks <= 60 + 40 + 2 * 3
-        assert stats.packets_sent <= stats.frames_decoded + 20
+        # Keyframes of the first look and of the second; three finalists, or up to twelve where
+        # some turn out bad, with the three frames behind each.
+        assert stats.frames_decoded <= 60 + 40 + 12 * 4
+        assert stats.seeks <= 60 + 40 + 12
+        assert stats.packets_sent <= stats.frames_decoded + 30
 
 
 def _fields(made: Recipe) -> dict[str, Any]:
