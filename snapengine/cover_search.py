@@ -85,12 +85,14 @@ class CoverSearch:
         options: PictureOptions,
         scorer: Scorer | None = None,
         progress: Callable[[int, int], None] | None = None,
+        *,
+        faces: bool = True,
     ) -> None:
         self._session = session
         self._call = call
         self._options = options
         self._has_scorer = scorer is not None
-        self._inspector = Inspector(session, call, options, scorer, progress)
+        self._inspector = Inspector(session, call, options, scorer, progress, faces=faces)
         self._seen = self._inspector.seen
         self._duration = session.duration()
         self._met: _Company | None = None

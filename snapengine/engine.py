@@ -397,7 +397,12 @@ class Video:
         self._session.find_end()
         with self._session.call() as call:
             search = CoverSearch(
-                self._session, call, options, how if callable(how) else None, progress
+                self._session,
+                call,
+                options,
+                how if callable(how) else None,
+                progress,
+                faces=how == "smart",
             )
             return search.covers(how, wanted)
 

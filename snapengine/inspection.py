@@ -57,7 +57,8 @@ class Inspector:
     """Looks at frames and keeps what it made of them, by pts, in ``seen``.
 
     Belongs to one call and one thread, which judges (and asks a ``scorer`` of the caller's own)
-    while workers decode and shrink.
+    while workers decode and shrink. ``faces``: whether to look for them, where a detector is
+    installed; it costs more than all the rest of judging.
     """
 
     def __init__(
@@ -67,6 +68,8 @@ class Inspector:
         options: PictureOptions,
         scorer: Scorer | None = None,
         progress: Progress | None = None,
+        *,
+        faces: bool = True,
     ) -> None:
         self._session = session
         self._call = call
@@ -79,7 +82,7 @@ class Inspector:
         self.affordable_frames = max(
             1, _EXTRA_SAMPLES // max(1, session.info.coded_width * session.info.coded_height)
         )
-        self._detector: FaceDetector | None = load_detector() if scorer is None else None
+        self._detector: FaceDetector | None = load_detector() if faces else None
         coded = session.info.coded_size
         shown = session.view(coded, PictureOptions()).size
         self._small = may_skip_loop_filter(session, session.view(coded, proxy_options(shown)))
