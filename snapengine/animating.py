@@ -171,15 +171,14 @@ def check_animation_request(
 
 def check_output(out: object, format: object) -> AnimationFormat:
     """The format to write, told by ``format`` or by the name of the file."""
-    is_path = isinstance(out, str | os.PathLike)
-    if not is_path and not callable(getattr(out, "write", None)):
+    if not isinstance(out, str | os.PathLike) and not callable(getattr(out, "write", None)):
         raise InvalidOption(f"out must be a path or a binary file object, not {out!r}")
-    if format is not None:
-        if not isinstance(format, str):
-            raise InvalidOption(f"format must be text, not {format!r}")
+    if isinstance(format, str):
         return animation_format_of(f".{format}")
-    if is_path:
-        return animation_format_of(out)  # type: ignore[arg-type]
+    if format is not None:
+        raise InvalidOption(f"format must be text, not {format!r}")
+    if isinstance(out, str | os.PathLike):
+        return animation_format_of(out)
     raise InvalidOption(f"format= must be given with {type(out).__name__!r}, which has no suffix")
 
 

@@ -367,7 +367,7 @@ class Video:
     ) -> list[Cover]:
         """The frames that stand best for the video, best first, each with its score and reasons.
 
-        ``choose`` "smart": some 12 to 100 keyframes all over the video, however long, are judged
+        ``choose`` "smart": at most some 100 keyframes all over the video, however long, are judged
         by their small pictures (:mod:`snapengine.scoring`); black, faded, blurred, mixed, text and
         test pictures only where there is nothing better. The ``count`` (default 3, at most 50)
         differ from each other; fewer come back when the video has no more different frames. The
