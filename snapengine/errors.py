@@ -6,7 +6,8 @@
     |- RequestError (ValueError)     the caller's fault; raised before any I/O
     |    |- InvalidTime  InvalidGeometry  InvalidOption  LayoutTooLarge
     |- SourceError (OSError)         the bytes are not available
-    |    |- SourceNotFound  SourceDenied  SourceTimeout*  SourceChanged
+    |    |- SourceNotFound  SourceDenied  SourceTimeout*  SourceBusy*  SourceChanged
+    |    |- RangesUnsupported
     |- MediaError                    bytes were read and cannot be used
     |    |- UnrecognizedContainer  NoVideoStream  UnsupportedCodec  CorruptMedia
     |    |- SeekFailed  NoFrameAtTarget (LookupError)
@@ -43,9 +44,11 @@ __all__ = [
     "NoFrameAtTarget",
     "NoVideoStream",
     "PictureWarning",
+    "RangesUnsupported",
     "RequestError",
     "SeekFailed",
     "SnapError",
+    "SourceBusy",
     "SourceChanged",
     "SourceDenied",
     "SourceError",
@@ -141,6 +144,19 @@ class SourceTimeout(SourceError):
 
     code = "source_timeout"
     retryable = True
+
+
+class SourceBusy(SourceError):
+    """The server refused for now (429, 5xx, resets), however often it was asked."""
+
+    code = "source_busy"
+    retryable = True
+
+
+class RangesUnsupported(SourceError):
+    """The server does not serve parts of files; ``Network(without_ranges="stream")`` reads all."""
+
+    code = "ranges_unsupported"
 
 
 class SourceChanged(SourceError):

@@ -6,6 +6,8 @@ import io
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from .meter import Meter
+
 
 class Source(Protocol):
     """Random access to the bytes of one file.
@@ -23,6 +25,38 @@ class Source(Protocol):
     def read_at(self, offset: int, size: int) -> bytes: ...
 
     def close(self) -> None: ...
+
+
+class Fetcher(Protocol):
+    """Fetches ranges of one immutable remote file. Thread-safe; every call blocks its thread.
+
+    ``name`` is for messages: without credentials and query. ``size`` and ``validator`` (a strong
+    ETag, or Last-Modified) are ``None`` until the first :meth:`fetch` has been answered, and where
+    the server does not tell.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def size(self) -> int | None: ...
+
+    @property
+    def validator(self) -> str | None: ...
+
+    def fetch(self, offset: int, size: int, sink: Callable[[bytes], object], meter: Meter) -> None:
+        """Hand the bytes from ``offset`` on to ``sink``, in order, piece by piece as they arrive.
+
+        Exactly ``size`` bytes, fewer only at the end of the file, none behind it. Retries go on
+        where the bytes ended, so none comes twice. Asks ``meter`` before each request and after
+        each piece. Raises a :class:`SourceError`, or what ``meter`` or ``sink`` raise; then the
+        connection concerned is closed.
+        """
+        ...
+
+    def close(self) -> None:
+        """Close idle connections. Fetches under way end with an error."""
+        ...
 
 
 class SourceReader(io.RawIOBase):
