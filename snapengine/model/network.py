@@ -69,8 +69,9 @@ class Network:
     cache_folder_bytes: int = 1 << 30
 
     def __post_init__(self) -> None:
-        if isinstance(self.schemes, str):
-            raise InvalidOption(f"schemes must be a set of names, not {self.schemes!r}")
+        schemes: object = self.schemes
+        if isinstance(schemes, str):
+            raise InvalidOption(f"schemes must be a set of names, not {schemes!r}")
         object.__setattr__(self, "schemes", frozenset(s.lower() for s in self.schemes))
         for name in ("connect_seconds", "silence_seconds", "request_seconds"):
             value = getattr(self, name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from .meter import Meter
 
@@ -56,6 +56,37 @@ class Fetcher(Protocol):
 
     def close(self) -> None:
         """Close idle connections. Fetches under way end with an error."""
+        ...
+
+
+class ByteRange(NamedTuple):
+    """``size`` bytes from ``offset`` on."""
+
+    offset: int
+    size: int
+
+
+@runtime_checkable
+class PlannedSource(Source, Protocol):
+    """A source whose bytes cost round trips, so that it wants to know what will be read.
+
+    ``meter`` is the one of the call on whose behalf bytes are fetched. Thread-safe.
+    """
+
+    def read_some(self, offset: int, size: int, meter: Meter) -> bytes:
+        """Up to ``size`` bytes: what is at hand from ``offset`` on, at least one; none at the end.
+
+        Fewer than asked for is no sign of the end: bytes behind what is at hand may never be
+        needed.
+        """
+        ...
+
+    def expect(self, ranges: Sequence[ByteRange], meter: Meter) -> None:
+        """These are going to be read, about in this order: begin to fetch them. Does not block."""
+        ...
+
+    def dismiss(self, meter: Meter) -> None:
+        """The call is over: what it expected and nobody has read need not come any more."""
         ...
 
 
