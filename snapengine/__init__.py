@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .engine import Video, open
     from .model.limits import Limits
     from .model.media import VideoInfo
+    from .model.network import Network
     from .model.plan import Plan
     from .model.result import Cue
     from .model.stats import RunStats
@@ -36,6 +37,7 @@ __all__ = [
     "Cover",
     "Cue",
     "Limits",
+    "Network",
     "Plan",
     "RunStats",
     "SnapError",
@@ -55,6 +57,7 @@ _HOMES = {
     "Cover": "covers",
     "Cue": "model.result",
     "Limits": "model.limits",
+    "Network": "model.network",
     "Plan": "model.plan",
     "RunStats": "model.stats",
     "Snapshot": "results",

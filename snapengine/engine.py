@@ -28,6 +28,7 @@ from .media.decoder import Delivery
 from .model.geometry import Fit, Size, check_side
 from .model.limits import Limits
 from .model.media import VideoInfo
+from .model.network import Network
 from .model.plan import Plan
 from .model.stats import RunStats
 from .model.time import Percent
@@ -64,15 +65,18 @@ def open(
     stream: int | None = None,
     threads: int | None = None,
     limits: Limits | None = None,
+    network: Network | None = None,
 ) -> Video:
     """Open a video: reads its header, decodes nothing.
 
-    ``source``: a path, bytes, a seekable binary file object, or an object with
-    ``read_at(offset, size)`` and ``size``. ``stream``: which video stream, from 0, attached
+    ``source``: a path, a URL (http, https, s3, oss, gs, abfs and what else ``network`` allows),
+    bytes, a seekable binary file object, or an object with ``read_at(offset, size)`` and ``size``,
+    called from several threads at a time. Of URLs and such objects only the bytes are fetched that
+    the pictures need. ``network``: see :class:`Network`. ``stream``: which video stream, from 0, attached
     pictures not counted; ``None`` the best. ``threads``: decoding threads for this video, at most
     the process's budget; ``None`` all of it. ``limits``: see :class:`Limits`.
 
-    Raises ``SourceNotFound``, ``SourceDenied``, ``UnrecognizedContainer``, ``NoVideoStream``,
+    Raises ``SourceNotFound``, ``SourceDenied``, ``SourceTimeout``, ``UnrecognizedContainer``, ``NoVideoStream``,
     ``UnsupportedCodec``, ``LimitExceeded``, ``InvalidOption``; warns with ``PictureWarning`` when
     the colours of its pictures will be approximate. Close the result, or use ``with``.
     """
@@ -82,7 +86,7 @@ def open(
         isinstance(threads, bool) or not isinstance(threads, int) or threads < 1
     ):
         raise InvalidOption(f"threads must be at least 1, not {threads!r}")
-    opened = open_source(source)
+    opened = open_source(source, network)
     try:
         video = Video(opened, stream=stream, threads=threads, limits=limits or Limits())
     except BaseException:

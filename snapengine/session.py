@@ -30,11 +30,16 @@ from .pipeline import DecoderPool, Pipeline
 from .planning.planner import StreamClock, make_plan
 from .planning.sampling import Sampling
 from .request import PictureOptions
-from .sources import Source
+from .sources import MeteredSource, Meter, PlannedSource, Source
 
 #: No video has more pictures a second than this; those that say so are taken for the second.
 _FASTEST: Final = 480
 _ORDINARY: Final = Fraction(1, 25)
+
+
+def _count_fetched(stats: RunStats, meter: Meter) -> None:
+    stats.requests, stats.request_retries = meter.requests, meter.retries
+    stats.bytes_fetched, stats.wait_seconds = meter.bytes_fetched, meter.waited_seconds
 
 
 @dataclass(slots=True)
@@ -44,12 +49,14 @@ class Call:
     demuxer: Demuxer
     pipeline: Pipeline
     stats: RunStats
+    meter: Meter
     bytes_before: int
     began: float
 
     def count(self) -> None:
         """Bring the counters up to date."""
         self.stats.bytes_read = self.demuxer.opened.reader.bytes_read - self.bytes_before
+        _count_fetched(self.stats, self.meter)
         self.stats.wall_seconds = time.perf_counter() - self.began
 
 
@@ -59,16 +66,23 @@ class Session:
     def __init__(
         self, source: Source, *, stream: int | None, threads: int | None, limits: Limits
     ) -> None:
-        inside = unwrap(source, limits, ReadGuard(limits).started())
-        self._source = inside.source
+        self.limits = limits
+        meter = self._new_meter()
+        self._remote = source if isinstance(source, PlannedSource) else None
+        #: the source on behalf of one call, for what is inside of other files
+        self._shared = None if self._remote is None else MeteredSource(self._remote, meter)
+        if self._shared is not None:
+            self._shared.read_some(0, 1)  # only an answer tells the size
+        view = self._shared or source
+        inside = unwrap(view, limits, ReadGuard(limits).started())
+        self._source = source if inside.source is view else inside.source
         self._stream = stream
         self._threads = threads
-        self.limits = limits
         self._lock = threading.Lock()
         self._idle: list[Demuxer] = []
         self._closed = False
         self.open_stats = RunStats()
-        demuxer = self._open_demuxer(self.open_stats)
+        demuxer = self._open_demuxer(self.open_stats, meter)
         try:
             demuxer.peek_first()
             self._parameters = CodecParameters.of(
@@ -81,6 +95,7 @@ class Session:
                 self.info = replace(
                     self.info, container=inside.kind, codec=inside.kind, size_bytes=source.size
                 )
+            demuxer.end_glimpse()
         except BaseException:
             demuxer.close()
             raise
@@ -90,6 +105,9 @@ class Session:
         self.tells_time = not demuxer.opened.stamps_lie
         self._first_stamps = demuxer.index.first_stamps
         self.open_stats.bytes_read = demuxer.opened.reader.bytes_read
+        _count_fetched(self.open_stats, meter)
+        if self._remote is not None:
+            self._remote.dismiss(meter)
         self._end_sought = False
         self._idle.append(demuxer)
 
@@ -112,8 +130,21 @@ class Session:
     def name(self) -> str:
         return self._source.name
 
-    def _open_demuxer(self, stats: RunStats) -> Demuxer:
-        return Demuxer.open(self._source, stats, self.limits, self._stream)
+    def _new_meter(self) -> Meter:
+        allowed = self.limits.deadline_seconds
+        return Meter(
+            max_requests=self.limits.max_requests,
+            max_bytes=self.limits.max_bytes_read,
+            deadline=None if allowed is None else time.monotonic() + allowed,
+        )
+
+    def _open_demuxer(self, stats: RunStats, meter: Meter) -> Demuxer:
+        source = self._source
+        if source is self._remote:
+            source = MeteredSource(self._remote, meter)
+        elif self._shared is not None:
+            self._shared.meter = meter
+        return Demuxer.open(source, stats, self.limits, self._stream)
 
     @contextlib.contextmanager
     def call(self) -> Iterator[Call]:
@@ -121,21 +152,25 @@ class Session:
         with self._lock:
             self.check_open()
             demuxer = self._idle.pop() if self._idle else None
-        stats = RunStats()
+        stats, meter = RunStats(), self._new_meter()
         if demuxer is None:
-            demuxer = self._open_demuxer(stats)
+            demuxer = self._open_demuxer(stats, meter)
             demuxer.peek_first()  # what decoders are told once is told there
+            demuxer.end_glimpse()
             if self._first_stamps is not None:
                 demuxer.index.learn(*self._first_stamps)
             before = 0
         else:
             before = demuxer.opened.reader.bytes_read
         began = time.perf_counter()
-        demuxer.begin(stats, before)
+        if self._shared is not None:
+            self._shared.meter = meter
+        demuxer.begin(stats, before, meter)
         call = Call(
             demuxer,
             Pipeline(Batcher(demuxer), self._pool, threads=self._threads),
             stats,
+            meter,
             before,
             began,
         )
@@ -148,6 +183,8 @@ class Session:
             raise
         finally:
             call.count()
+            if self._remote is not None:
+                self._remote.dismiss(meter)
             with self._lock:
                 keep = usable and not self._closed and not self._idle
                 if keep:

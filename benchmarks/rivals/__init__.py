@@ -52,6 +52,21 @@ _CONTESTANTS: dict[str, tuple[str, str, dict[str, str]]] = {
     "torchcodec x2": ("benchmarks.rivals.torchcodec_reader", "Torchcodec", {"decoders": "2"}),
     "plain PyAV": ("benchmarks.rivals.pyav", "PlainPyAV", {}),
 }
+# Called another way for a URL; ``remote.py`` takes these and some of the above.
+_OVER_HTTP: dict[str, tuple[str, str, dict[str, str]]] = {
+    "ffmpeg -ss, URL": ("benchmarks.rivals.over_http", "FfmpegHttp", {"recipe": "one"}),
+    "ffmpeg -ss inputs x2, URL": (
+        "benchmarks.rivals.over_http",
+        "FfmpegHttp",
+        {"recipe": "inputs"},
+    ),
+    "ffmpeg -ss, 8 processes, URL": (
+        "benchmarks.rivals.over_http",
+        "FfmpegHttp",
+        {"recipe": "each"},
+    ),
+    "PyAV, URL": ("benchmarks.rivals.over_http", "PyAVHttp", {}),
+}
 
 LIMITS = tuple(name for name in _CONTESTANTS if name.startswith("limit"))
 RIVALS = tuple(name for name in _CONTESTANTS if name != ENGINE and name not in LIMITS)
@@ -59,6 +74,6 @@ RIVALS = tuple(name for name in _CONTESTANTS if name != ENGINE and name not in L
 
 def load(name: str) -> Contestant:
     """Import and make one contestant. Raises ImportError where its tool is not installed."""
-    module, cls, arguments = _CONTESTANTS[name]
+    module, cls, arguments = (_CONTESTANTS | _OVER_HTTP)[name]
     contestant: Contestant = getattr(import_module(module), cls)(**arguments)
     return contestant

@@ -66,6 +66,7 @@ class Batcher:
 
     def batches(self, runs: tuple[Run, ...]) -> Iterator[Batch]:
         """The work of a plan, one decodable batch after the other."""
+        self._demuxer.expect(runs)
         for number, run in enumerate(runs):
             if run.kind == "search" or run.keyframe is None:
                 yield from self._search(list(run.targets))

@@ -17,8 +17,10 @@ from av.packet import Packet
 from ..errors import LimitExceeded, SeekFailed
 from ..model.limits import Limits
 from ..model.media import Keyframe
+from ..model.plan import Run
 from ..model.stats import RunStats
-from ..sources.base import Source
+from ..sources.base import MeteredSource, Source
+from ..sources.meter import Meter
 from .carried import Carried
 from .continuity import Continuity
 from .gaps import DELAYED, Gaps, Stretch
@@ -27,6 +29,7 @@ from .index import ContainerIndex
 from .looking import last_stamp
 from .native_errors import translating
 from .opener import OpenedContainer, open_container
+from .ranges import planned_ranges
 from .stamps import Stamper
 
 if TYPE_CHECKING:
@@ -93,9 +96,11 @@ class Demuxer:
         """Whether packets are stamped in decode order only: AVI, elementary streams."""
         return self._stamper.rebuilds_pts
 
-    def begin(self, stats: RunStats, bytes_before: int) -> None:
+    def begin(self, stats: RunStats, bytes_before: int, meter: Meter) -> None:
         """Start counting for a new call."""
         self.stats = stats
+        if isinstance(self.opened.source, MeteredSource):
+            self.opened.source.meter = meter
         self._guard.base = bytes_before
         allowed = self._limits.deadline_seconds
         self._guard.deadline = None if allowed is None else time.monotonic() + allowed
@@ -276,6 +281,27 @@ class Demuxer:
             self.at_start = self._untouched = True
             return
         raise SeekFailed(f"{self.opened.reader.name}: cannot go back to the start", stage="decode")
+
+    def end_glimpse(self) -> None:
+        """Forget the packets that were read of a remote file for the sake of their stamps; from
+        now on they come whole."""
+        if self.opened.reader.withheld is None:
+            return
+        self.opened.reader.withheld = None
+        first = self.first_key
+        self.rewind_anew()
+        self.first_key = first
+
+    def rewind_anew(self) -> None:
+        """Back to the first packet, although it was believed to come next."""
+        self.at_start = False
+        self.rewind()
+
+    def expect(self, runs: Sequence[Run]) -> None:
+        """Let a remote source fetch what these are going to read."""
+        if isinstance(self.opened.source, MeteredSource):
+            ranges = planned_ranges(self.index, runs, field_pairs=self.field_pairs)
+            self.opened.source.expect(ranges)
 
     def prepare_index(self) -> None:
         """Let the container load what it reads only when asked (Matroska cues), once."""

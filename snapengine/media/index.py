@@ -11,6 +11,7 @@ from __future__ import annotations
 from av.index import IndexEntry
 
 from ..model.media import Keyframe
+from ..sources.base import ByteRange
 from .ebml import has_cues
 from .isobmff import CompositionOffsets
 from .opener import OpenedContainer
@@ -22,6 +23,8 @@ _CUES = {"matroska", "webm"}
 #: Frames shown between a keyframe and a later instant are looked for among so many samples in
 #: decode order; reordering reaches no farther (H.264 and HEVC: 16 frames).
 _LOOK_AHEAD = 32
+#: Bytes of a chunk's name and size; entries point in front of them.
+_AVI_CHUNK_HEAD = 8
 
 
 class ContainerIndex:
@@ -183,6 +186,26 @@ class ContainerIndex:
         first = self._entries.search_timestamp(start, backward=True, any_frame=True)
         last = self._entries.search_timestamp(stop, backward=True, any_frame=True)
         return last - first if first >= 0 and last >= 0 else None
+
+    def ranges(self, key: Keyframe, last: int | None, *, more: int = 0) -> list[ByteRange]:
+        """Where the packets lie that are read for ``key``, and on up to the one that is decoded
+        behind ``last`` (pts). ``more``: so many beyond. Nothing where the index does not tell."""
+        if not self._full:
+            return []
+        first = self._key(key.stamp, backward=True)
+        if first < 0:
+            return []
+        count = len(self._entries)
+        stop = first + 1
+        if last is not None:
+            stop = self._entries.search_timestamp(last, backward=True, any_frame=True) + 2
+        stop = min(max(stop, first + 1) + more, count)
+        head = _AVI_CHUNK_HEAD if self._opened.format_name == "avi" else 0
+        found: list[ByteRange] = []
+        for number in range(first, stop):
+            entry = self._entries[number]
+            found.append(ByteRange(entry.pos, entry.size + head))
+        return found
 
     def bytes_between(self, key: Keyframe, stop: int) -> int | None:
         """Bytes of the packets from ``key`` on that are decoded no later than ``stop`` (pts)."""

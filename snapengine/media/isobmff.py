@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.geometry import UPRIGHT, Orientation, orientation_of_matrix
-from ..sources.base import Source
+from ..sources.base import ByteRange, Source, expect
 from .track_facts import NO_FACTS, TrackFacts, parse_sample_entries
 
 _TOP_LEVEL = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp", b"uuid"}
@@ -24,6 +24,13 @@ _TOP_LEVEL = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"s
 _MAX_BOXES = 4096
 #: Sample entries take some hundred bytes; one may carry an ICC profile.
 _MAX_STSD = 1 << 18
+#: So much of the first sample is looked at while a remote file is opened: parameter sets, SEI and
+#: the header of the first slice stand there. A small sample is taken whole.
+_GLIMPSE = 4096
+_SMALL_SAMPLE = 40 << 10
+#: What lies behind the media data of a remote file is its header as a rule, and fetched at once if
+#: it is not more than this, or this part of the file (a film of two hours: a thousandth).
+_TAIL, _TAIL_PART, _MAX_TAIL = 2 << 20, 64, 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +46,15 @@ class VideoTrack:
     """A video track: what its header says of its pictures, where its composition offsets lie
     (``ctts``), and how many stretches of it an edit list plays. ``plays_whole``: that list only
     shifts the track, from its first picture to its end, as nearly every muxer writes it for files
-    with B-frames. ``descriptions``: sample entries; samples may change from one to the other."""
+    with B-frames. ``descriptions``: sample entries; samples may change from one to the other.
+    ``first_sample``: where it lies (``stco``, ``co64``), and its size (``stsz``)."""
 
     facts: TrackFacts
     ctts: tuple[int, int] | None
     edits: int
     plays_whole: bool
     descriptions: int = 1
+    first_sample: tuple[int, int] | None = None
 
     def composition_offsets(self, source: Source) -> CompositionOffsets | None:
         """pts - dts of every sample, run-length coded; ``None`` when all are shown as decoded."""
@@ -82,12 +91,28 @@ class IsoHeader:
 
     ``patches`` hide the tracks that are not video: (offset, bytes) pairs. ``tracks`` are the video
     tracks in file order. ``fragmented``: samples lie in ``moof`` boxes, so the
-    index after opening lists only what has been seen.
+    index after opening lists only what has been seen. ``media``: begin and end of the ``mdat`` that
+    the first sample lies in, if it is one.
     """
 
     patches: tuple[tuple[int, bytes], ...]
     tracks: tuple[VideoTrack, ...]
     fragmented: bool
+    media: tuple[int, int] | None = None
+
+    @property
+    def needless(self) -> tuple[int, int] | None:
+        """Offsets between which lies nothing that opening must have read: behind the beginning of
+        the first sample, to the end of that ``mdat``. ``None`` where the first packet is not the
+        first sample, or nobody knows."""
+        if len(self.tracks) != 1 or self.fragmented or self.media is None:
+            return None
+        (track,) = self.tracks
+        if track.first_sample is None or not track.plays_whole or track.descriptions != 1:
+            return None
+        offset, size = track.first_sample
+        needed, end = offset + (size if size <= _SMALL_SAMPLE else _GLIMPSE), self.media[1]
+        return (needed, end) if needed < end else None
 
     @property
     def options(self) -> dict[str, str]:
@@ -102,9 +127,10 @@ def read_header(source: Source) -> IsoHeader | None:
     if source.size is None or source.read_at(4, 4) not in _TOP_LEVEL:
         return None
     try:
-        for box in _boxes(source, 0, source.size):
+        for box in _top_level(source, source.size):
             if box.kind == b"moov":
-                return _read_moov(source, box)
+                header = _read_moov(source, box)
+                return replace(header, media=_media_of(source, header, source.size))
     except (struct.error, ValueError):
         pass  # A damaged header is libavformat's to judge; we only meant to save it work.
     return None
@@ -115,9 +141,32 @@ def lacks_index(source: Source) -> bool:
     if source.size is None or source.read_at(4, 4) not in _TOP_LEVEL:
         return False
     try:
-        return all(box.kind != b"moov" for box in _boxes(source, 0, source.size))
+        return all(box.kind != b"moov" for box in _top_level(source, source.size))
     except (struct.error, ValueError):
         return False
+
+
+def _top_level(source: Source, size: int) -> Iterator[_Box]:
+    """The boxes of the file. Sources that plan are told what is going to be read of them."""
+    for box in _boxes(source, 0, size):
+        if box.kind == b"moov":
+            # As a rule the first sample lies right behind it.
+            expect(source, [ByteRange(box.start, box.end + _GLIMPSE - box.start)])
+        elif box.kind == b"mdat":
+            tail = size - box.end
+            if 0 < tail <= min(max(_TAIL, size // _TAIL_PART), _MAX_TAIL):
+                expect(source, [ByteRange(box.end, tail)])
+        yield box
+
+
+def _media_of(source: Source, header: IsoHeader, size: int) -> tuple[int, int] | None:
+    first = min((t.first_sample for t in header.tracks if t.first_sample is not None), default=None)
+    if first is None or header.fragmented:
+        return None
+    for box in _boxes(source, 0, size):
+        if box.start <= first[0] < box.end:
+            return (box.start, box.end) if box.kind == b"mdat" else None
+    return None
 
 
 def _boxes(source: Source, start: int, end: int) -> Iterator[_Box]:
@@ -184,6 +233,7 @@ def _read_moov(source: Source, moov: _Box) -> IsoHeader:
                         edits=1 if edits is None else sum(media >= 0 for _, media in edits),
                         plays_whole=_plays_whole(source, box, edits, ctts, timescale),
                         descriptions=_descriptions(source, box),
+                        first_sample=_first_sample(source, box),
                     )
                 )
             elif kind:
@@ -211,6 +261,23 @@ def _descriptions(source: Source, track: _Box) -> int:
         return 0
     (count,) = struct.unpack(">I", source.read_at(stsd.body + 4, 4))
     return int(count)
+
+
+def _first_sample(source: Source, track: _Box) -> tuple[int, int] | None:
+    """Offset and size, if the tables are plain."""
+    sizes = _find(source, track, b"mdia", b"minf", b"stbl", b"stsz")
+    if sizes is None:
+        return None
+    every, count, first = struct.unpack_from(">III", source.read_at(sizes.body + 4, 12).ljust(12))
+    if not count:
+        return None
+    for name, entry in ((b"stco", ">I"), (b"co64", ">Q")):
+        table = _find(source, track, b"mdia", b"minf", b"stbl", name)
+        if table is not None:
+            data = source.read_at(table.body + 4, 4 + struct.calcsize(entry))
+            (count,) = struct.unpack_from(">I", data)
+            return (struct.unpack_from(entry, data, 4)[0], every or first) if count else None
+    return None
 
 
 def _edits(source: Source, track: _Box) -> list[tuple[int, int]] | None:

@@ -13,7 +13,7 @@ from av.video.stream import VideoStream
 from ..errors import InvalidOption, NoVideoStream, SourceDenied, UnrecognizedContainer
 from ..errors import UnsupportedCodec as _UnsupportedCodec
 from ..model.media import AttachedPicture
-from ..sources.base import Source, SourceReader
+from ..sources.base import MeteredSource, Source, SourceReader
 from .isobmff import IsoHeader, VideoTrack, lacks_index, read_header
 from .matroska import read_tracks
 from .native_errors import translating
@@ -43,6 +43,8 @@ _PREDICTING_IN_AVI = frozenset(
 )  # fmt: skip
 #: No protocol of libavformat's own: an SDP file would open sockets, a playlist files.
 _OPTIONS = {"protocol_whitelist": "none"}
+#: Codecs whose first bytes tell all that libavformat wants to know before decoding.
+_TOLD_BY_GLIMPSE = frozenset({"av1", "h264", "hevc", "vp8", "vp9"})
 #: AVIO buffer. A header is read in steps of this size; packets larger than it bypass the buffer.
 _BUFFER_SIZE = 32768
 
@@ -124,7 +126,7 @@ def open_container(source: Source, on_read: Any, stream: int | None) -> OpenedCo
     :class:`UnsupportedCodec`, :class:`InvalidOption`.
     """
     try:
-        return _open_container(source, on_read, stream)
+        return _open_by_glimpse(source, on_read, stream) or _open_container(source, on_read, stream)
     except UnrecognizedContainer as exc:
         if not lacks_index(source):
             raise
@@ -133,11 +135,41 @@ def open_container(source: Source, on_read: Any, stream: int | None) -> OpenedCo
         ) from exc
 
 
-def _open_container(source: Source, on_read: Any, stream: int | None) -> OpenedContainer:
+def _open_by_glimpse(source: Source, on_read: Any, stream: int | None) -> OpenedContainer | None:
+    """Open a remote file without fetching its first picture, if that tells all there is to know.
+
+    libavformat reads it to learn pixel format and reordering. The beginning of the packet tells
+    that, too: parameter sets, SEI, the first slice's header. The rest is shown as zeros, and that
+    packet is thrown away afterwards (:meth:`Demuxer.end_glimpse`).
+    """
+    if not isinstance(source, MeteredSource):
+        return None
+    with translating("open", source.name):
+        iso = read_header(source)
+    if iso is None or iso.needless is None:
+        return None
+    opened = _open_container(source, on_read, stream, withheld=iso.needless)
+    context = opened.stream.codec_context
+    codec = context.codec.canonical_name
+    # Of AV1 only whole pictures tell the shape of pixels, where the container does not.
+    shaped = codec != "av1" or opened.stream.sample_aspect_ratio is not None
+    if codec in _TOLD_BY_GLIMPSE and context.pix_fmt and context.width and shaped:
+        return opened
+    opened.close()
+    return None
+
+
+def _open_container(
+    source: Source,
+    on_read: Any,
+    stream: int | None,
+    withheld: tuple[int, int] | None = None,
+) -> OpenedContainer:
     with translating("open", source.name):
         iso = read_header(source)
         matroska = () if iso is not None else read_tracks(source)
         reader = SourceReader(source, on_read=on_read, patches=iso.patches if iso else ())
+        reader.withheld = None if withheld is None else (*withheld, _BUFFER_SIZE)
         container = av.open(
             reader,
             "r",

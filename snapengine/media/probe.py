@@ -124,6 +124,7 @@ def find_start(demuxer: Demuxer, parameters: CodecParameters, first: VideoPacket
         demuxer.index.learn(first.dts, first.pts)
     if first.is_keyframe and first.pts == (first.pts if stream_start is None else stream_start):
         return first.pts
+    demuxer.end_glimpse()
     decoder = Decoder(parameters)
     scratch = RunStats()
     for batch in Batcher(demuxer).head(Target(pts=_BEFORE_ALL, requests=(0,))):

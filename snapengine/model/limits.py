@@ -12,17 +12,19 @@ class Limits:
     """Bounds for one opened video. ``None`` switches a bound off.
 
     ``max_pixels``: of one coded frame. ``max_bytes_read``, ``max_packets``: per call, all targets
-    together. ``deadline_seconds``: wall time of one call; checked where bytes are read and between
+    together. ``max_requests``: of one call to a remote source, retries and redirects included; for
+    those ``max_bytes_read`` bounds what is fetched, too. ``deadline_seconds``: wall time of one call; checked where bytes are read and between
     packets.
     """
 
     max_pixels: int | None = 16384 * 16384
     max_bytes_read: int | None = None
     max_packets: int | None = None
+    max_requests: int | None = None
     deadline_seconds: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("max_pixels", "max_bytes_read", "max_packets", "deadline_seconds"):
+        for name in ("max_pixels", "max_bytes_read", "max_packets", "max_requests", "deadline_seconds"):
             value = getattr(self, name)
             if value is not None and (isinstance(value, bool) or not value > 0):
                 raise InvalidOption(f"{name} must be positive or None, not {value!r}")

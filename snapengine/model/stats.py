@@ -17,7 +17,9 @@ class RunStats:
     ``frames_decoded``: frames that came out of a decoder. ``frames_used``: those that became
     pictures. ``decode_errors``: packets the decoder refused. ``false_keyframes``: packets marked as
     keyframes that were none. ``retries``: segments decoded again.
-    ``bytes_read``: bytes out of the source. ``*_seconds``: thread time inside a stage, added over
+    ``bytes_read``: bytes out of the source. Of remote sources alone: ``requests`` sent, and
+    ``request_retries`` among them; ``bytes_fetched``, what came of bodies (what caches held did
+    not); ``wait_seconds``, how long readers waited for it. Other ``*_seconds``: thread time inside a stage, added over
     threads; ``wall_seconds`` is the time of the call.
     """
 
@@ -32,6 +34,10 @@ class RunStats:
     false_keyframes: int = 0
     retries: int = 0
     bytes_read: int = 0
+    requests: int = 0
+    request_retries: int = 0
+    bytes_fetched: int = 0
+    wait_seconds: float = 0.0
     demux_seconds: float = 0.0
     decode_seconds: float = 0.0
     scale_seconds: float = 0.0

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from .base import Source, SourceReader
+from .base import MeteredSource, PlannedSource, Source, SourceReader
 from .local import FileObjectSource, LocalSource, MemorySource
-from .resolve import open_source
+from .meter import Meter
+from .resolve import open_remote, open_source
 
 __all__ = [
     "FileObjectSource",
     "LocalSource",
     "MemorySource",
+    "Meter",
+    "MeteredSource",
+    "PlannedSource",
     "Source",
     "SourceReader",
+    "open_remote",
     "open_source",
 ]

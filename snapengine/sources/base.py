@@ -90,12 +90,57 @@ class PlannedSource(Source, Protocol):
         ...
 
 
+class MeteredSource:
+    """A :class:`PlannedSource` on behalf of one call at a time: that of ``meter``."""
+
+    def __init__(self, source: PlannedSource, meter: Meter) -> None:
+        self._source = source
+        self.meter = meter
+
+    @property
+    def name(self) -> str:
+        return self._source.name
+
+    @property
+    def size(self) -> int | None:
+        return self._source.size
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """All of a range; fewer bytes only at the end of the file."""
+        parts: list[bytes] = []
+        got = 0
+        while got < size and (data := self.read_some(offset + got, size - got)):
+            if not got and size - len(data) > len(data):
+                self.expect([ByteRange(offset, size)])
+            parts.append(data)
+            got += len(data)
+        return b"".join(parts)
+
+    def read_some(self, offset: int, size: int) -> bytes:
+        """What is at hand, see :class:`PlannedSource`."""
+        return self._source.read_some(offset, size, self.meter)
+
+    def expect(self, ranges: Sequence[ByteRange]) -> None:
+        """What is going to be read, see :class:`PlannedSource`."""
+        self._source.expect(ranges, self.meter)
+
+    def close(self) -> None:
+        """Nothing: it is only lent."""
+
+
+def expect(source: Source, ranges: Sequence[ByteRange]) -> None:
+    """Tell a source that wants to know it what is going to be read; others do not care."""
+    if isinstance(source, MeteredSource):
+        source.expect(ranges)
+
+
 class SourceReader(io.RawIOBase):
     """A seekable stream over a :class:`Source`, as ``AVIOContext`` wants it. One per demuxer.
 
     ``bytes_read`` counts what came out of the source. ``on_read`` is called with that count before
     each read and raises to stop it (limits, deadlines). ``patches`` overlay a few bytes, so that a
-    demuxer can be shown a header without the tracks that nobody asked for.
+    demuxer can be shown a header without the tracks that nobody asked for. ``withheld`` is a
+    stretch that need not be fetched while a demuxer only learns what it deals with.
     """
 
     def __init__(
@@ -107,6 +152,11 @@ class SourceReader(io.RawIOBase):
     ) -> None:
         super().__init__()
         self._source = source
+        # Of a remote file what is at hand is enough: what lies behind may never be needed.
+        planned = isinstance(source, MeteredSource)
+        self._read = source.read_some if planned else source.read_at
+        #: offsets between which nothing is to be read for now, and the size of AVIO's buffer
+        self.withheld: tuple[int, int, int] | None = None
         self._position = 0
         self._on_read = on_read
         self._patches = sorted(patches)
@@ -135,12 +185,31 @@ class SourceReader(io.RawIOBase):
         if size < 0:
             size = max(0, (self._source.size or 0) - self._position)
         start = self._position
-        data = self._source.read_at(start, size)
+        if self.withheld is None:
+            data = self._read(start, size)
+            self.bytes_read += len(data)
+        else:
+            data = self._read_around(start, size, *self.withheld)
         self._position = start + len(data)
-        self.bytes_read += len(data)
         if start < self._patched_until and self._position > self._patched_from:
             data = self._patch(start, data)
         return data
+
+    def _read_around(self, start: int, size: int, begin: int, end: int, buffer: int) -> bytes:
+        """Read without fetching anything from ``begin`` to ``end``.
+
+        What is larger than AVIO's buffer goes past it, straight into a packet that is going to be
+        thrown away: it is filled up with zeros, so that the lengths in it hold. Into the buffer,
+        where it would stay, go only bytes that are the file's.
+        """
+        wanted = size if start >= end else min(size, max(0, begin - start))
+        real = self._read(start, wanted) if wanted else b""
+        self.bytes_read += len(real)
+        if start >= end:
+            return real
+        if start + len(real) < begin or size <= buffer:
+            return real
+        return real.ljust(min(size, end - start), b"\0")
 
     def _patch(self, start: int, data: bytes) -> bytes:
         out = bytearray(data)

@@ -15,7 +15,8 @@ class Meter:
 
     ``max_requests``, ``max_bytes``: ``None`` is no limit. ``deadline``: on ``time.monotonic``'s
     clock. ``requests`` counts those sent, retries and redirects included; ``retries`` those of them
-    that repeat a failed one; ``bytes_fetched`` what arrived of bodies, whether used or not.
+    that repeat a failed one; ``bytes_fetched`` what arrived of bodies, whether used or not;
+    ``waited_seconds`` how long readers had to wait for it.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class Meter:
         self.requests = 0
         self.retries = 0
         self.bytes_fetched = 0
+        self.waited_seconds = 0.0
         self._awaited = 0
         self._stopped: SnapError | None = None
         self._on_stop: list[Callable[[], None]] = []
@@ -86,6 +88,11 @@ class Meter:
                 "the deadline passed while bytes were being fetched", stage="open",
                 limit="deadline_seconds", allowed=None, seen=None,
             )  # fmt: skip
+
+    @property
+    def stopped(self) -> bool:
+        """Whether :meth:`stop` was called."""
+        return self._stopped is not None
 
     def remaining(self, most: float) -> float:
         """Seconds that may still be waited, at most ``most``."""

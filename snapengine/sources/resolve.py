@@ -7,34 +7,64 @@ import re
 from typing import BinaryIO, cast
 
 from ..errors import InvalidOption
-from .base import Source
+from ..model.network import Network
+from .base import Fetcher, PlannedSource, Source
 from .local import FileObjectSource, LocalSource, MemorySource
 
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)(?:::|://)")
 
 
-def open_source(what: object) -> Source:
-    """A path, bytes-like object, binary file object, or something that has ``read_at``.
+def open_source(what: object, network: Network | None = None) -> Source:
+    """A path, a URL, bytes-like object, binary file object, or something that has ``read_at``.
 
-    URLs are refused here, not handed to FFmpeg: its protocols reach other files and the network.
+    URLs are opened by our own reader, never by FFmpeg: its protocols reach other files and any
+    network. Nothing is fetched yet.
     """
     if isinstance(what, (str, os.PathLike)):
         text = os.fspath(what)
         if isinstance(text, bytes):
             text = os.fsdecode(text)
-        if _URL.match(text):
-            scheme, _, rest = text.partition("://")
-            if scheme.lower() == "file":
-                return LocalSource(rest)
-            raise InvalidOption(f"cannot open {scheme}:// URLs: {text!r}", stage="open", value=text)
-        return LocalSource(text)
+        scheme = _URL.match(text)
+        if scheme is None:
+            return LocalSource(text)
+        if scheme[1].lower() == "file":
+            return LocalSource(text.partition("://")[2])
+        return open_remote(text, network or Network())
     if isinstance(what, (bytes, bytearray, memoryview)):
         return MemorySource(what)
+    if isinstance(what, (LocalSource, MemorySource, FileObjectSource, PlannedSource)):
+        return what
     if hasattr(what, "read_at") and hasattr(what, "size"):
-        return cast(Source, what)
+        from .custom import CustomFetcher
+
+        return _remote(CustomFetcher(what), network or Network())
     if hasattr(what, "read") and hasattr(what, "seek"):
         return FileObjectSource(cast(BinaryIO, what))
     raise InvalidOption(
-        f"expected a path, bytes or a binary file object, not {type(what).__name__}",
+        f"expected a path, a URL, bytes or a binary file object, not {type(what).__name__}",
         stage="open",
+    )
+
+
+def open_remote(url: str, network: Network) -> PlannedSource:
+    """The file behind a URL. Raises :class:`InvalidOption` for one that may not be opened."""
+    scheme = url.partition("://")[0].lower()
+    if scheme in ("http", "https"):
+        from .http import HttpFetcher
+
+        return _remote(HttpFetcher(url, network), network)
+    from .objects import open_object
+
+    return _remote(open_object(url, network), network)
+
+
+def _remote(fetcher: Fetcher, network: Network) -> PlannedSource:
+    from .disk_cache import DiskCache
+    from .remote import RemoteFile
+
+    disk = None
+    if network.cache_folder is not None:
+        disk = DiskCache(network.cache_folder, network.cache_folder_bytes)
+    return RemoteFile(
+        fetcher, connections=network.connections, cache_bytes=network.cache_bytes, disk=disk
     )

@@ -1,0 +1,339 @@
+"""A file behind HTTP, range by range: our own connections, redirects, retries and distrust."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import random
+import re
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from ..errors import (
+    EngineClosed,
+    InvalidOption,
+    RangesUnsupported,
+    SnapError,
+    SourceBusy,
+    SourceDenied,
+    SourceError,
+    SourceNotFound,
+    SourceTimeout,
+)
+from ..model.network import Network
+from .addresses import AddressPolicy
+from .http_answer import (
+    Identity,
+    Stated,
+    WrongAnswer,
+    check_plain,
+    content_length,
+    part_of,
+    retry_after,
+    size_unsatisfied,
+    stated,
+)
+from .http_connection import Connection, HeadTooLong, Resolve, Waiting, connect
+from .http_stream import Stream
+from .http_task import Answer, Failed, Task
+from .http_url import Location, Origin, follow, parse_url
+from .meter import Meter
+
+USER_AGENT = "snapengine"
+_REDIRECTS = (301, 302, 303, 307, 308)
+_GONE = (404, 410)
+_REFUSED = (401, 403)
+#: Worth another try.
+_BUSY = (408, 429, 500, 502, 503, 504)
+#: Bodies of redirects and errors up to this size are read, so that the connection stays usable.
+_SMALL = 4 << 10
+#: Pauses between retries: up to ``pause`` seconds, doubled each time, at most so many.
+_LONGEST_PAUSE = 8.0
+class HttpFetcher:
+    """A :class:`~snapengine.sources.base.Fetcher` for ``http`` and ``https``.
+
+    ``resolve`` stands in for ``socket.getaddrinfo``, ``pause`` is the first retry's longest pause.
+    Raises :class:`~snapengine.errors.InvalidOption` for an unusable URL, before any I/O. Proxies
+    named by the environment are not used: what they connect to could not be judged.
+
+    Cookies are neither kept nor sent. The URL's query and credentials are in no message.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        network: Network | None = None,
+        *,
+        resolve: Resolve = socket.getaddrinfo,
+        pause: float = 0.25,
+    ) -> None:
+        self._network = network = network or Network()
+        self._url = url
+        self._place = parse_url(url, network.schemes)
+        self._first = self._place.origin
+        self._headers = _checked(network)
+        self._policy = AddressPolicy(network)
+        self._resolve = resolve
+        self._pause = pause
+        self._tls = network.tls
+        self._identity = Identity(self._place.name)
+        self._target: tuple[Location, bool] | None = None
+        self._generation = 0
+        self._idle: dict[Origin, list[Connection]] = {}
+        self._active: set[Waiting] = set()
+        self._stream: Stream | None = None
+        self._ranged = False  # it has answered with a part
+        self._closed = False
+        self._lock = threading.Lock()
+        self._renewing = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        return self._place.name
+
+    @property
+    def size(self) -> int | None:
+        return self._identity.size
+
+    @property
+    def validator(self) -> str | None:
+        return self._identity.validator
+
+    def __repr__(self) -> str:
+        return f"<HttpFetcher {self.name}>"
+
+    def fetch(self, offset: int, size: int, sink: Callable[[bytes], object], meter: Meter) -> None:
+        """See :meth:`Fetcher.fetch`. At most ``request_seconds``, unless the server is streamed."""
+        waiting = Waiting(meter, self._network.request_seconds, self.name)
+        with self._lock:
+            if self._closed:
+                raise EngineClosed(f"{self.name}: the source is closed")
+            self._active.add(waiting)
+        forget = meter.on_stop(waiting.wake)
+        try:
+            meter.check()
+            task = Task(offset, size, sink, waiting)
+            while task.left > 0:
+                known = self._identity.size
+                if known is not None:
+                    task.left = min(task.left, known - task.offset)
+                    if task.left <= 0:
+                        break
+                try:
+                    self._attempt(task)
+                except Failed as failed:
+                    self._wait(task, failed)
+        finally:
+            forget()
+            with self._lock:
+                self._active.discard(waiting)
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, {}
+            active = list(self._active)
+            stream = self._stream
+        for waiting in active:
+            waiting.close()
+        for connections in idle.values():
+            for connection in connections:
+                connection.close()
+        if stream is not None:
+            stream.close()
+
+    # One attempt -------------------------------------------------------------------------------
+
+    def _attempt(self, task: Task) -> None:
+        """One request and where it is redirected to; hands on what comes. Raises ``Failed``."""
+        stream = self._stream
+        if stream is not None:
+            stream.serve(task, lambda: self._request(task))
+        else:
+            self._request(task)
+
+    def _request(self, task: Task) -> None:
+        start = self._start()
+        with self._client.follow(start, task) as answer:
+            status = answer.status
+            if status == 206:
+                self._take_part(answer, task)
+            elif status == 200:
+                self._take_whole(answer, task)
+            elif status == 416:
+                self._at_end(answer, task)
+            else:
+                self._refused(answer, start, task)
+
+    # What answers mean -------------------------------------------------------------------------
+
+    def _take_part(self, answer: Answer, task: Task) -> None:
+        with self._client.guarded(task):
+            part = part_of(answer.response, task.offset, task.left)
+        self._identity.agree(stated(answer.response, part.total))
+        self._ranged = True
+        self._hand_on(answer, task, part.size)
+
+    def _hand_on(self, answer: Answer, task: Task, size: int, skip: int = 0) -> None:
+        """``size`` bytes of body, of which the first ``skip`` are there already."""
+        pieces = answer.connection.pieces(answer.response, size)
+        while piece := self._client.next_piece(answer, pieces, task):
+            size -= len(piece)
+            old = min(skip, len(piece))
+            skip -= old
+            if old < len(piece):
+                task.give(piece[old:])
+        if size:
+            raise self.broke_off(size)
+
+    def broke_off(self, missing: int) -> Failed:
+        return Failed(self._client.error(SourceBusy, f"the answer ended {missing} bytes early"))
+
+    def stream_ended(self, size: int) -> None:
+        self._identity.agree(Stated(size, None, None))
+
+    def _take_whole(self, answer: Answer, task: Task) -> None:
+        """200: the server ignored ``Range``, or the file is another one now."""
+        response = answer.response
+        with self._client.guarded(task):
+            check_plain(response)
+            length = content_length(response)
+        says = stated(response, length)
+        self._identity.agree(says)
+        if answer.if_range is not None and answer.if_range not in (says.etag, says.modified):
+            raise self._identity.changed("the server sends all of it instead of a part")
+        if task.first == 0 and length is not None and length <= task.asked:
+            # A small file, wanted from its beginning: that is all of it.
+            self._hand_on(answer, task, length, task.offset)
+            task.end()
+            return
+        unsupported = self._client.error(
+            RangesUnsupported,
+            "the server sends the whole file when asked for a part of it; "
+            'Network(without_ranges="stream") reads it like that',
+        )
+        if self._ranged:
+            raise Failed(unsupported)
+        if self._network.without_ranges == "error":
+            raise unsupported
+        with self._lock:
+            if self._closed:
+                raise EngineClosed(f"{self.name}: the source is closed")
+            stream = self._stream
+            first = stream is None
+            if stream is None:
+                stream = self._stream = Stream(self, self._network.stream_bytes)
+        if first:
+            stream.feed_first(answer, length, task)
+        elif stream.is_read_by_this_thread():
+            stream.feed(answer, length, task)
+
+    def _at_end(self, answer: Answer, task: Task) -> None:
+        """416: what was asked for lies behind the end."""
+        total = size_unsatisfied(answer.response)
+        if total is None:
+            known = self._identity.size
+            inside = known is not None and task.offset < known
+        else:
+            self._identity.agree(stated(answer.response, total))
+            inside = task.offset < total
+        if inside:
+            raise Failed(
+                self._client.error(
+                    SourceError,
+                    f"asked for bytes from {task.offset} on, it says that there are none",
+                )
+            )
+        if task.offset == 0 and total is None:
+            self._identity.agree(stated(answer.response, 0))
+        with self._client.guarded(task):
+            self._client.discard(answer)
+        task.end()
+
+    def _refused(self, answer: Answer, start: Start, task: Task) -> None:
+        status = answer.status
+        after = retry_after(answer.response)
+        reason = f"{status} {http.client.responses.get(status, '')}".strip()
+        with self._client.guarded(task):
+            self._client.discard(answer)
+        if status in (*_REFUSED, *_GONE) and start.remembered and task.detours < 3:
+            # Signed targets of redirects expire: the original URL gives a new one.
+            self._forget(start)
+            task.detours += 1
+            task.again = True
+            return
+        if status in _REFUSED:
+            self._renew(start, task, self._client.error(SourceDenied, f"refused: {reason}", status=status))
+            return
+        if status in _GONE:
+            raise self._client.error(SourceNotFound, f"not there: {reason}", status=status)
+        if status in _BUSY:
+            busy = self._client.error(SourceBusy, f"the server refused: {reason}", status=status)
+            raise Failed(busy, after=after)
+        raise self._client.error(SourceError, f"the server answered {reason}", status=status)
+
+    # Between attempts --------------------------------------------------------------------------
+
+    def _wait(self, task: Task, failed: Failed) -> None:
+        """Pause before another attempt; raises if there is none."""
+        task.failures += 1
+        task.again = True
+        self._target = None
+        if task.failures > (
+            min(1, self._network.retries) if failed.once else self._network.retries
+        ):
+            raise failed.error from failed.__cause__
+        longest = min(_LONGEST_PAUSE, self._pause * 2 ** (task.failures - 1))
+        pause = random.uniform(0, longest)
+        if failed.after is not None:
+            pause += failed.after
+            if not task.waiting.fits(pause):
+                raise failed.error from failed.__cause__
+        task.waiting.sleep(pause, f"waiting to ask again ({failed.error.message})")
+
+    def _start(self) -> Start:
+        with self._lock:
+            if self._target is not None:
+                return Start(*self._target, remembered=True, generation=self._generation)
+            ours = self._place.origin == self._first
+            return Start(self._place, ours, remembered=False, generation=self._generation)
+
+    def _remember(self, start: Start, place: Location, ours: bool) -> None:
+        with self._lock:
+            if place is not start.place and self._generation == start.generation:
+                self._target = (place, ours)
+
+    def _forget(self, start: Start) -> None:
+        with self._lock:
+            if self._target is not None and self._target[0] is start.place:
+                self._target = None
+
+    def _renew(self, start: Start, task: Task, denied: SourceError) -> None:
+        """Get a fresh URL, once for all who were refused with the same one."""
+        renew = self._network.renew
+        if renew is None or task.renewed:
+            raise denied
+        task.renewed = task.again = True
+        while not self._renewing.acquire(timeout=task.waiting.left(0.05)):
+            task.waiting.check("waiting for a renewed URL")
+        try:
+            if self._generation != start.generation:
+                return
+            try:
+                url = renew(self._url)
+                place = parse_url(url, self._network.schemes)
+            except Exception as exc:
+                with self._lock:
+                    self._generation += 1
+                if isinstance(exc, SnapError):
+                    raise
+                raise denied from exc
+            with self._lock:
+                self._url, self._place, self._target = url, place, None
+                self._generation += 1
+        finally:
+            self._renewing.release()
+

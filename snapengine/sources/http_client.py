@@ -1,0 +1,243 @@
+"""Requests to one file's servers: which headers go where, redirects, connections kept alive."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import re
+import ssl
+import threading
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ..errors import InvalidOption, SnapError, SourceBusy, SourceError, SourceTimeout
+from ..model.network import Network
+from .addresses import AddressPolicy
+from .http_answer import WrongAnswer, content_length
+from .http_connection import Connection, HeadTooLong, Resolve, Waiting, connect
+from .http_task import Answer, Failed, Task
+from .http_url import Location, Origin, follow
+from .meter import Meter
+
+USER_AGENT = "snapengine"
+_REDIRECTS = (301, 302, 303, 307, 308)
+#: Bodies of redirects and errors up to this size are read, so that the connection stays usable.
+_SMALL = 4 << 10
+#: Headers that are ours: what a caller put there would make answers that we cannot judge.
+_OURS = frozenset({
+    "accept-encoding", "connection", "content-length", "host", "if-range", "range",
+    "transfer-encoding",
+})  # fmt: skip
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
+
+
+
+class Start(NamedTuple):
+    """Where an attempt begins. ``ours``: the caller's headers may be sent there. ``remembered``: a
+    redirect led there before. ``generation``: how often the URL was renewed."""
+
+    place: Location
+    ours: bool
+    remembered: bool
+    generation: int
+
+
+class HttpClient:
+    """Asks for parts of one file. Thread-safe; ``name`` is the file's in messages.
+
+    ``first``: the origin that the caller's headers belong to.
+    """
+
+    def __init__(self, name: str, first: Origin, network: Network, resolve: Resolve) -> None:
+        self.name = name
+        self._first = first
+        self._network = network
+        self._headers = _checked(network)
+        self._policy = AddressPolicy(network)
+        self._resolve = resolve
+        self._tls = network.tls
+        self._idle: dict[Origin, list[Connection]] = {}
+        self._closed = False
+        self._lock = threading.Lock()
+
+    def error(self, kind: type[SourceError], what: str, **context: object) -> SourceError:
+        return kind(f"{self.name}: {what}", stage="open", source=self.name, **context)
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, {}
+        for connections in idle.values():
+            for connection in connections:
+                connection.close()
+
+    @contextlib.contextmanager
+    def follow(self, start: Start, task: Task) -> Iterator[Answer]:
+        """The answer behind all redirects."""
+        place, ours = start.place, start.ours
+        seen = {place.url}
+        while True:
+            with self.ask(place, ours, task) as answer:
+                if answer.status not in _REDIRECTS:
+                    if answer.status in (200, 206):
+                        self._remember(start, place, ours)
+                    yield answer
+                    return
+                after = follow(
+                    place, answer.response.headers.get("Location"), self._network.schemes
+                )
+                with self.guarded(task):
+                    self.discard(answer)
+            ours = ours and after.origin == self._first
+            if after.url in seen:
+                raise self.error(SourceError, f"redirected in a loop, to {after.name}")
+            if len(seen) > self._network.redirects:
+                raise self.error(
+                    SourceError, f"redirected more than {self._network.redirects} times"
+                )
+            seen.add(after.url)
+            place = after
+
+    def ask(self, place: Location, ours: bool, task: Task) -> Answer:
+        """Send the request for what ``task`` still wants; its answer's head has been read.
+
+        An idle connection that the server has closed meanwhile is no failure: the request is sent
+        once more on a fresh one.
+        """
+        with self.guarded(task):
+            if_range = self._identity.if_range
+            head = self._head(place, ours, task, if_range)
+            while True:
+                with contextlib.ExitStack() as stack:
+                    connection = self._connection(place.origin, task.waiting)
+                    stack.callback(self._put_back, connection, task.waiting)
+                    received = stack.enter_context(task.meter.request(task.left, retry=task.again))
+                    task.again = False
+                    try:
+                        response = connection.ask(head, task.waiting)
+                    except TimeoutError:
+                        raise
+                    except OSError as exc:
+                        if connection.asked < 2 or connection.received:
+                            raise
+                        if isinstance(exc, SnapError):
+                            raise
+                        task.waiting.check("asking again")
+                        task.again = True
+                        continue
+                    return Answer(
+                        connection, response, received, task.meter, stack.pop_all(), if_range
+                    )
+
+    def _head(self, place: Location, ours: bool, task: Task, if_range: str | None) -> bytes:
+        headers = {
+            "Host": place.host_header,
+            "User-Agent": USER_AGENT,
+            "Accept": "*/*",
+            "Accept-Encoding": "identity",
+            "Range": f"bytes={task.offset}-{task.offset + task.left - 1}",
+        }
+        if if_range is not None:
+            headers["If-Range"] = if_range
+        if place.authorization is not None:
+            headers["Authorization"] = place.authorization
+        if ours:
+            given = {name.lower() for name in self._headers}
+            headers = {n: v for n, v in headers.items() if n.lower() not in given}
+            headers.update(self._headers)
+        lines = [f"GET {place.target} HTTP/1.1", *(f"{n}: {v}" for n, v in headers.items())]
+        return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+    def next_piece(self, answer: Answer, pieces: Iterator[bytes], task: Task) -> bytes:
+        """Of a body, and told to the meter; empty at its end."""
+        with self.guarded(task):
+            piece = next(pieces, b"")
+        if piece:
+            answer.received(len(piece))
+        return piece
+
+    def discard(self, answer: Answer) -> None:
+        """Read the body of an answer that is of no use if that is less than a new connection."""
+        length = content_length(answer.response)
+        if length is not None and length <= _SMALL:
+            for piece in answer.connection.pieces(answer.response, length):
+                answer.received(len(piece))
+
+    @contextlib.contextmanager
+    def guarded(self, task: Task) -> Iterator[None]:
+        """What the network raises -> what the fetch raises or retries for."""
+        try:
+            yield
+        except SnapError:
+            raise
+        except TimeoutError as exc:
+            task.waiting.check("waiting")
+            raise Failed(self.error(SourceTimeout, f"the server is silent ({exc})")) from exc
+        except HeadTooLong as exc:
+            raise self.error(SourceError, str(exc)) from exc
+        except http.client.LineTooLong as exc:
+            raise self.error(SourceError, "a line of its head is too long") from exc
+        except OSError as exc:
+            task.waiting.check("reading")
+            why = exc.strerror or str(exc) or type(exc).__name__
+            raise Failed(self.error(SourceBusy, f"the connection failed: {why}")) from exc
+        except WrongAnswer as exc:
+            raise Failed(self.error(SourceError, str(exc)), once=exc.once) from exc
+        except (http.client.HTTPException, ValueError) as exc:
+            task.waiting.check("reading")
+            if isinstance(exc, http.client.IncompleteRead):
+                raise Failed(self.error(SourceBusy, "the connection broke off")) from exc
+            raise Failed(
+                self.error(SourceError, f"the answer is no HTTP ({type(exc).__name__})")
+            ) from exc
+
+    # Connections -------------------------------------------------------------------------------
+
+    def _connection(self, origin: Origin, waiting: Waiting) -> Connection:
+        while True:
+            with self._lock:
+                idle = self._idle.get(origin)
+                connection = idle.pop() if idle else None
+            if connection is None:
+                break
+            if connection.is_open():
+                return connection
+            connection.close()
+        waiting.check("connecting")
+        network = self._network
+        sock = connect(
+            origin, self._policy, self._resolve, self._context, waiting, network.connect_seconds
+        )
+        return Connection(sock, origin, network.silence_seconds, network.least_rate)
+
+    def _put_back(self, connection: Connection, waiting: Waiting) -> None:
+        connection.rest(waiting)
+        if connection.reusable:
+            with self._lock:
+                idle = self._idle.setdefault(connection.origin, [])
+                if not self._closed and len(idle) < self._network.connections:
+                    idle.append(connection)
+                    return
+        connection.close()
+
+    def _context(self) -> ssl.SSLContext:
+        with self._lock:
+            if self._tls is None:
+                self._tls = ssl.create_default_context()
+                self._tls.set_alpn_protocols(["http/1.1"])
+            return self._tls
+
+
+
+def _checked(network: Network) -> dict[str, str]:
+    """The caller's headers; :class:`InvalidOption` for those that cannot be sent or are ours."""
+    for name, text in network.headers.items():
+        if not _TOKEN.fullmatch(name):
+            raise InvalidOption(f"{name!r} is no name of a header", value=name)
+        if name.lower() in _OURS:
+            raise InvalidOption(f"the header {name!r} is set by the reader itself", value=name)
+        try:
+            text.encode("latin-1")
+        except UnicodeEncodeError:
+            raise InvalidOption(f"header {name!r} has characters beyond Latin-1") from None
+    return dict(network.headers)
