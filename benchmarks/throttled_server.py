@@ -15,7 +15,6 @@ Connecting costs nothing here, as on any loopback; on a real way it costs one mo
 Plain files of one folder, by name; GET and HEAD, one range per request (others are ignored, as the
 standard allows), If-Range, strong ETag, Last-Modified, keep-alive; requests sent ahead are answered
 in turn. One process, one thread, sendfile: some per cent of one core at eight connections.
-
 ``/-/counts`` (JSON) and ``/-/reset`` are answered at once and not counted. Bytes are counted when
 they are handed to the kernel. A client that hangs up in the middle has therefore been sent up to
 two socket buffers more than it took: at most ``SEND_BUFFER`` here and its own receive buffer, never
@@ -25,7 +24,6 @@ more than the rate allows. On a real way those bytes would have been under way j
 from __future__ import annotations
 
 import argparse
-import contextlib
 import email.utils
 import heapq
 import json
@@ -41,7 +39,6 @@ import urllib.request
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 __all__ = ["LATENCY_SECONDS", "MEGABITS", "ThrottledServer", "serve"]
@@ -65,11 +62,11 @@ class ThrottledServer:
         megabits: float = MEGABITS,
         connect: float = 0.0,
     ) -> None:
-        self.latency, self.megabits = latency, megabits
-        command = [sys.executable, "-m", "benchmarks.throttled_server", str(folder), "--announce"]
+        command = [sys.executable, "-m", "benchmarks.throttled_server", str(folder)]
         command += ["--latency", str(latency), "--megabits", str(megabits)]
+        command += ["--connect", str(connect)]
         self._process = subprocess.Popen(
-            [*command, "--connect", str(connect)],
+            command,
             stdin=subprocess.PIPE,  # its end is the server's end, however the parent goes
             stdout=subprocess.PIPE,
             cwd=Path(__file__).resolve().parent.parent,
@@ -87,7 +84,8 @@ class ThrottledServer:
         """Since the last :meth:`reset`: ``requests``, ``connections``, ``body_bytes`` sent,
         ``asked_bytes``, ``cut`` (bodies the client did not take to their end), ``most_connections``
         with a body or an answer pending at a time, ``cpu_seconds`` of the server, and ``ranges``:
-        first byte, bytes asked, bytes sent of each request, in the order of their answers.
+        first byte, bytes asked, bytes sent of each request, milliseconds from the reset to its
+        coming in and the number of its connection, in that order.
         """
         counts: dict[str, Any] = json.loads(self._control("counts"))
         return counts
@@ -110,12 +108,7 @@ class ThrottledServer:
     def __enter__(self) -> ThrottledServer:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
 
@@ -124,13 +117,13 @@ class ThrottledServer:
 
 class _Counts:
     def __init__(self) -> None:
-        self.requests = self.connections = self.body_bytes = self.asked_bytes = self.cut = 0
-        self.most_connections = 0
+        self.requests = self.connections = self.most_connections = 0
+        self.body_bytes = self.asked_bytes = self.cut = 0
         self.ranges: list[list[int]] = []
-        self.cpu = time.process_time()
+        self.cpu, self.since = time.process_time(), time.monotonic()
 
     def as_json(self) -> bytes:
-        said = {name: value for name, value in vars(self).items() if name != "cpu"}
+        said = {name: value for name, value in vars(self).items() if name not in ("cpu", "since")}
         said["cpu_seconds"] = round(time.process_time() - self.cpu, 4)
         return json.dumps(said).encode()
 
@@ -138,9 +131,8 @@ class _Counts:
 class _Answer:
     """One answer: header, then ``size`` bytes of ``file`` from ``offset`` on."""
 
-    def __init__(self, due: float, head: bytes, keep: bool) -> None:
-        self.due, self.head, self.keep = due, head, keep
-        self.file = -1
+    def __init__(self, head: bytes, keep: bool, due: float = 0.0) -> None:
+        self.due, self.head, self.keep, self.file = due, head, keep, -1
         self.first = self.offset = self.size = self.sent = 0
         self.began: float | None = None
         self.row: list[int] | None = None
@@ -255,12 +247,14 @@ class _Server:
                 self.counts = _Counts()
             body = self.counts.as_json()
             head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
-            answer = _Answer(now, head + body, keep)
+            answer = _Answer(head + body, keep, now)
         else:
             self.counts.requests += 1
             self.counts.connections += not connection.counted
             connection.counted = True
             answer = self.answer(method, name[1:], fields, keep)
+            if answer.row is not None:
+                answer.row += [round(1000 * (now - self.counts.since)), connection.number]
             answer.due = now + self.latency + connection.extra
             connection.extra = 0.0
         connection.queue.append(answer)
@@ -273,7 +267,7 @@ class _Server:
         known = self.find(name)
         if method not in ("GET", "HEAD") or known is None:
             code = "404 Not Found" if known is None else "405 Method Not Allowed"
-            return _Answer(0.0, _head(code, {"Content-Length": "0"}, keep), keep)
+            return _Answer(_head(code, {"Content-Length": "0"}, keep), keep)
         file, size, tag, stamp = known
         head = {"Content-Type": "video/mp4", "Accept-Ranges": "bytes", "ETag": tag}
         head["Last-Modified"] = stamp
@@ -282,12 +276,12 @@ class _Server:
             span = _range(fields["range"], size)
             if span == (0, 0):
                 head |= {"Content-Range": f"bytes */{size}", "Content-Length": "0"}
-                return _Answer(0.0, _head("416 Range Not Satisfiable", head, keep), keep)
+                return _Answer(_head("416 Range Not Satisfiable", head, keep), keep)
             if span is not None:
                 code, (low, high) = "206 Partial Content", span
                 head["Content-Range"] = f"bytes {low}-{high - 1}/{size}"
         head["Content-Length"] = str(high - low)
-        answer = _Answer(0.0, _head(code, head, keep), keep)
+        answer = _Answer(_head(code, head, keep), keep)
         answer.row = [low, high - low, 0]
         if method == "GET":
             answer.file, answer.first, answer.offset, answer.size = file, low, low, high - low
@@ -384,7 +378,7 @@ def _range(text: str, size: int) -> tuple[int, int] | None:
 
 
 def serve(folder: Path, latency: float, megabits: float, connect: float, port: int = 0) -> None:
-    """Serve until standard input ends."""
+    """Print the port, serve until standard input ends."""
     with socket.create_server(("127.0.0.1", port), backlog=128) as listener:
         print(listener.getsockname()[1], flush=True)
         _Server(folder, latency, megabits * 1e6 / 8, connect).run(listener, sys.stdin.fileno())
@@ -397,12 +391,8 @@ def main() -> int:
     parser.add_argument("--megabits", type=float, default=MEGABITS, help="per second, connection")
     parser.add_argument("--connect", type=float, default=0.0, help="seconds per connection")
     parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--announce", action="store_true", help="only the port on stdout")
     options = parser.parse_args()
-    if not options.announce:
-        print("serving until standard input ends; the port is:", file=sys.stderr)
-    with contextlib.suppress(KeyboardInterrupt):
-        serve(options.folder, options.latency, options.megabits, options.connect, options.port)
+    serve(options.folder, options.latency, options.megabits, options.connect, options.port)
     return 0
 
 

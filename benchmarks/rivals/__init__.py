@@ -54,6 +54,7 @@ _CONTESTANTS: dict[str, tuple[str, str, dict[str, str]]] = {
 }
 # Called another way for a URL; ``remote.py`` takes these and some of the above.
 _OVER_HTTP: dict[str, tuple[str, str, dict[str, str]]] = {
+    "snapengine, local file": ("benchmarks.rivals.engine", "Engine", {}),
     "ffmpeg -ss, URL": ("benchmarks.rivals.over_http", "FfmpegHttp", {"recipe": "one"}),
     "ffmpeg -ss inputs x2, URL": (
         "benchmarks.rivals.over_http",

@@ -22,7 +22,7 @@ class Engine(Contestant):
         with _open(job.path) as video:
             shot = video.snapshot(job.at, width=job.width, accuracy="keyframe")
             jpeg = shot.jpeg(quality=job.quality)
-        return Outcome(jpeg=jpeg, shown=[float(shot.time)], counters=_counters(shot))
+        return Outcome(jpeg=jpeg, shown=[float(shot.time)], counters=_counters(video, shot))
 
     def snapshots(self, job: SnapshotsJob) -> Outcome:
         pictures, shown = [], []
@@ -31,7 +31,7 @@ class Engine(Contestant):
             for shot in video.snapshots(at=list(job.times)):
                 pictures.append(shot.to_ndarray())
                 shown.append(float(shot.time))
-        return Outcome(pictures=pictures, shown=shown, counters=_counters(shot))
+        return Outcome(pictures=pictures, shown=shown, counters=_counters(video, shot))
 
     def sprite(self, job: SpriteJob) -> Outcome:
         with _open(job.path) as video:
@@ -44,14 +44,14 @@ class Engine(Contestant):
             )
             jpeg = sheet.pages[0].jpeg(quality=job.quality)
         shown = [float(cue.time) for cue in sheet.cues]
-        return Outcome(jpeg=jpeg, shown=shown, counters=_counters(sheet))
+        return Outcome(jpeg=jpeg, shown=shown, counters=_counters(video, sheet))
 
     def ranking(self, job: RankingJob) -> Outcome:
         with _open(job.path) as video:
             covers = video.covers(count=job.count, width=job.width)
             jpegs = [cover.jpeg(quality=job.quality) for cover in covers]
         shown = [float(cover.time) for cover in covers]
-        return Outcome(jpegs=jpegs, shown=shown, counters=_counters(covers[0]))
+        return Outcome(jpegs=jpegs, shown=shown, counters=_counters(video, covers[0]))
 
 
 def _open(path: str) -> Any:
@@ -63,7 +63,15 @@ def _open(path: str) -> Any:
     return snapengine.open(path)
 
 
-def _counters(result: Any) -> dict[str, Any]:
-    """The counters the engine reports with a result, as plain numbers."""
+def _counters(video: Any, result: Any) -> dict[str, Any]:
+    """The counters the engine reports with a result, as plain numbers.
+
+    What came over the network includes what opening fetched, which ``video.stats`` has.
+    """
     stats = getattr(result, "stats", None)
-    return dict(stats.as_dict()) if stats is not None else {}
+    if stats is None:
+        return {}
+    counters = dict(stats.as_dict())
+    for name in ("requests", "bytes_fetched"):
+        counters[name] += getattr(video.stats, name)
+    return counters

@@ -99,7 +99,9 @@ class FfmpegHttp(Contestant):
     def _each(self, job: SpriteJob, folder: Path, out: Path) -> None:
         def one(number: int) -> None:
             command = [*_QUIET, *_BEFORE, "-ss", f"{job.times[number]:.6f}", "-i", job.path, "-an"]
-            command += ["-frames:v", "1", "-vf", _scale(job), str(folder / f"{number:04}.png")]
+            # Else what lies before the time is dropped after all.
+            command += ["-vsync", "0", "-frames:v", "1", "-vf", _scale(job)]
+            command += [str(folder / f"{number:04}.png")]
             subprocess.run(command, check=True, capture_output=True)
 
         with ThreadPoolExecutor(_AT_ONCE) as pool:

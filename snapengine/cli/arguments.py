@@ -86,11 +86,38 @@ def _command(
     verbs: Any, name: str, run: Callable[[argparse.Namespace], Any], about: str
 ) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = verbs.add_parser(name, help=about, description=about)
-    parser.add_argument("file", metavar="FILE")
+    parser.add_argument("file", metavar="FILE", help="a path, or a URL: https, s3, oss, gs, abfs")
     parser.add_argument("--json", action="store_true", help="a machine-readable result on stdout")
     parser.add_argument("--stream", type=int, metavar="N", help="which video stream, from 0")
+    parser.add_argument(
+        "--timeout", type=float, metavar="SECONDS", help="the longest a call may take"
+    )
+    _remote(parser)
     parser.set_defaults(run=run)
     return parser
+
+
+def _remote(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("URLs")
+    group.add_argument(
+        "--header",
+        action="append",
+        default=[],
+        metavar="'NAME: VALUE'",
+        help="sent to the URL's own host, never to where it redirects; repeatable",
+    )
+    group.add_argument(
+        "--allow-private",
+        action="store_true",
+        help="addresses that are not of the public Internet may be connected to",
+    )
+    group.add_argument("--cache", metavar="DIR", help="a folder where what was fetched is kept")
+    group.add_argument(
+        "--without-ranges",
+        default="error",
+        metavar="W",
+        help="a server that gives whole files only: error (default), or stream (read all of it)",
+    )
 
 
 def _times(parser: argparse.ArgumentParser, *, at: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import re
 import sys
 import warnings
 from collections.abc import Callable
@@ -55,12 +56,34 @@ def _open(arguments: argparse.Namespace) -> Any:
     """The file as a video; warnings are lines on stderr."""
     import snapengine
 
+    network = snapengine.Network(
+        headers=_headers(arguments.header),
+        allow_private=arguments.allow_private,
+        cache_folder=arguments.cache,
+        without_ranges=arguments.without_ranges,
+    )
+    limits = snapengine.Limits(deadline_seconds=arguments.timeout)
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always", PictureWarning)
-        video = snapengine.open(arguments.file, stream=arguments.stream)
+        video = snapengine.open(
+            arguments.file, stream=arguments.stream, limits=limits, network=network
+        )
     for warning in found:
         print(f"snapengine: warning: {warning.message}", file=sys.stderr)
     return video
+
+
+def _headers(lines: list[str]) -> dict[str, str]:
+    """``NAME: VALUE`` each. A value may be a secret, so messages show the name at most."""
+    headers: dict[str, str] = {}
+    for number, line in enumerate(lines, 1):
+        name, colon, value = line.partition(":")
+        if not colon or not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
+            raise InvalidOption(f"header number {number} is not of the form 'NAME: VALUE'")
+        if name.lower() in (known.lower() for known in headers):
+            raise InvalidOption(f"header {name} is given twice")
+        headers[name] = value.strip()
+    return headers
 
 
 def snapshot(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -106,6 +129,7 @@ def snapshot(arguments: argparse.Namespace) -> dict[str, Any]:
     return {
         "pictures": written,
         "missing": missing,
+        "opening": video.stats.as_dict(),
         "stats": stats.as_dict() if stats else {},
     }
 
@@ -173,7 +197,11 @@ def cover(arguments: argparse.Namespace) -> dict[str, Any]:
     if not arguments.json:
         for item in written:
             print(f"{_line(item)}  {item['score']:.2f}: {', '.join(item['reasons'])}")
-    return {"pictures": written, "stats": covers[0].stats.as_dict() if covers else {}}
+    return {
+        "pictures": written,
+        "opening": video.stats.as_dict(),
+        "stats": covers[0].stats.as_dict() if covers else {},
+    }
 
 
 def animate(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -208,6 +236,7 @@ def animate(arguments: argparse.Namespace) -> dict[str, Any]:
         "frames": [
             {"time": f.time, "pts": f.pts, "exact": f.exact, "shown": f.shown} for f in made.frames
         ],
+        "opening": video.stats.as_dict(),
         "stats": made.stats.as_dict(),
     }
 
@@ -261,6 +290,7 @@ def sprite(arguments: argparse.Namespace) -> dict[str, Any]:
         ],
         "missing": sheet.missing,
         "damaged": sheet.damaged,
+        "opening": video.stats.as_dict(),
         "stats": sheet.stats.as_dict(),
     }  # fmt: skip
 

@@ -32,9 +32,9 @@ _ADDRESSING = ("SegmentTemplate", "SegmentList", "SegmentBase")
 _HARMLESS = re.compile(r"urn:mpeg:mpegB:cicp:|urn:dvb:dash:fontdownload:")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Representation(Rendition):
-    """A rendition and where to find its pieces: per period the elements from the outside in."""
+    """A rendition and where to find its pieces, period by period."""
 
     places: tuple[_Place, ...]
 
@@ -103,15 +103,20 @@ def _periods(mpd: Element, place: str, name: str) -> Iterator[list[_Place]]:
             length = total - start
         if length is not None and (length <= 0 or length > MAX_SECONDS):
             continue  # early available periods, and nonsense
+        inner = _base(base, period)
         places = [
             _Place(
-                period=period, group=group, element=element,
-                base=_base(_base(_base(base, period), group), element), start=start, duration=length,
+                period=period,
+                group=group,
+                element=element,
+                base=_base(_base(inner, group), element),
+                start=start,
+                duration=length,
             )
             for group in period.all("AdaptationSet")
             for element in group.all("Representation")
             if _is_video(group, element)
-        ]  # fmt: skip
+        ]
         if not places:
             raise bad(name, "a period without pictures")
         count += len(places)
@@ -139,12 +144,11 @@ def _is_video(group: Element, element: Element) -> bool:
 def _matching(spot: _Place, period: list[_Place]) -> _Place:
     """The representation of another period that goes on with this one."""
 
-    def distance(other: _Place) -> tuple[int, int, int]:
-        differences = [
-            abs((whole_number(_inherited(other, key)) or 0) - (whole_number(_inherited(spot, key)) or 0))
-            for key in ("width", "height", "bandwidth")
-        ]  # fmt: skip
-        return differences[0], differences[1], differences[2]
+    def told(one: _Place, key: str) -> int:
+        return whole_number(_inherited(one, key), default=0)
+
+    def distance(other: _Place) -> list[int]:
+        return [abs(told(other, key) - told(spot, key)) for key in ("width", "height", "bandwidth")]
 
     return min(period, key=distance)
 

@@ -18,7 +18,8 @@ _DURATION = re.compile(
 
 
 class TimedSegment(NamedTuple):
-    """``number`` and ``stamp`` fill in templates; ``start``, ``duration``: seconds of the period."""
+    """``number`` and ``stamp`` fill in templates; ``start`` and ``duration`` are seconds of the
+    period."""
 
     number: int
     stamp: int

@@ -66,22 +66,26 @@ class Rendition:
 R = TypeVar("R", bound=Rendition)
 
 
-def choose(renditions: Sequence[R], width: int | None, height: int | None) -> R:
+def choose(
+    renditions: Sequence[R], width: int | None, height: int | None, *, within: bool = False
+) -> R:
     """The smallest rendition at least as large as wanted in both directions that are given.
 
-    Without a size, or where none is large enough: the largest. Those that do not tell their size
-    are ordered by bit rate and taken only where none tells it. Of one size the highest bit rate.
+    ``within``: in one of them is enough, as for pictures that are to fit into a box. Without a
+    size, or where none is large enough: the largest. Those that do not tell their size are ordered
+    by bit rate and taken only where none tells it. Of one size the highest bit rate.
     """
     known = [r for r in renditions if r.width and r.height]
     largest = max(known or renditions, key=lambda r: r.size)
     if width is None and height is None:
         return largest
-    enough = [
-        r
-        for r in known
-        if (width is None or (r.width or 0) >= width)
-        and (height is None or (r.height or 0) >= height)
-    ]
+
+    def is_enough(one: R) -> bool:
+        wanted = ((width, one.width or 0), (height, one.height or 0))
+        sides = [have >= side for side, have in wanted if side is not None]
+        return any(sides) if within else all(sides)
+
+    enough = [r for r in known if is_enough(r)]
     if not enough:
         return largest
     return min(enough, key=lambda r: (r.width or 0, r.height or 0, -(r.bandwidth or 0)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from urllib.parse import unquote, urljoin, urlsplit
@@ -9,10 +10,12 @@ from urllib.parse import unquote, urljoin, urlsplit
 from ..errors import SourceDenied
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
-_CONTROLS = re.compile(r"[\x00-\x20\x7f]")
+_CONTROLS = re.compile(r"[\x00-\x20\x7f\\]")
 #: From one of these to the others; never back from https to http.
 _UPGRADES = {"http": frozenset({"http", "https"})}
 _PORTS = {"http": 80, "https": 443}
+#: Names of files beside the manifest, as nearly all references are: nothing else to them.
+_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.~-]*", re.ASCII)
 
 
 def is_url(place: str) -> bool:
@@ -29,10 +32,12 @@ def resolve(base: str, reference: str) -> str:
     reference = reference.strip()
     if not is_url(base):
         return _local(base, reference)
+    if _PLAIN.fullmatch(reference):
+        return _folder(base) + reference
     if _CONTROLS.search(reference):
-        raise _denied(reference, "has a space or control character in it")
-    url = urljoin(base, reference)
+        raise _denied(reference, "has a space, backslash or control character in it")
     try:
+        url = urljoin(base, reference)
         parts, origin = urlsplit(url), urlsplit(base)
         named, known = "@" in parts.netloc, parts.netloc == origin.netloc
     except ValueError as exc:
@@ -53,18 +58,34 @@ def same_origin(one: str, other: str) -> bool:
     )  # fmt: skip
 
 
+def with_credentials(url: str, owner: str) -> str:
+    """A URL of the same origin as ``owner`` with its user and password, if it has some."""
+    credentials, at, _ = urlsplit(owner).netloc.rpartition("@")
+    parts = urlsplit(url)
+    return parts._replace(netloc=credentials + at + parts.netloc.rpartition("@")[2]).geturl()
+
+
 def shown(url: str) -> str:
     """A URL for messages: without credentials, query and fragment."""
     if not is_url(url):
         return url
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return f"{url.partition(':')[0]}:..."
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+
+
+@functools.lru_cache(maxsize=64)
+def _folder(base: str) -> str:
+    """The URL of the folder that a file lies in."""
+    return urljoin(base, ".")
 
 
 def _local(base: str, reference: str) -> str:
     if _URL.match(reference) or reference.startswith(("/", "\\")):
         raise _denied(reference, "is not a file beside its manifest")
-    plain = unquote(reference.split("#")[0].split("?")[0])
+    plain = unquote(re.split("[?#]", reference, maxsplit=1)[0])
     if "\0" in plain or "\\" in plain or plain.startswith("/") or ".." in plain.split("/"):
         raise _denied(reference, "leaves the folder of its manifest")
     folder = os.path.realpath(os.path.dirname(base) or ".")

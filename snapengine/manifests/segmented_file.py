@@ -7,7 +7,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from ..errors import EngineClosed, LimitExceeded, SourceNotFound
+from ..errors import EngineClosed, LimitExceeded, SourceError, SourceNotFound
 from ..sources.base import ByteRange, PlannedSource, Source
 from ..sources.meter import Meter
 from ..sources.segments import Segment
@@ -16,9 +16,11 @@ from .references import shown
 
 #: So many segments are fetched ahead of the one that is being read.
 _AHEAD: Final = 6
-#: What is asked for first of a file whose size nobody knows, and at most at once.
-_FIRST: Final = 256 << 10
+#: What is asked for first of a file whose size nobody knows, at least and at most.
+_LEAST: Final = 64 << 10
 _STEP: Final = 1 << 20
+#: About the size of an initialization segment.
+_INIT: Final = 4 << 10
 #: Files that hold several segments each and stay open.
 _OPEN: Final = 8
 
@@ -59,6 +61,8 @@ class SegmentedFile:
             Segment(p.start, p.duration, p.run, inits.setdefault(p.init, len(inits)), p.missing)
             for p in pieces
         )
+        self._estimates = {p.init: _INIT for p in pieces if p.init is not None}
+        self._estimates.update((p.resource, p.estimate) for p in pieces)
         self._anchors: dict[int, int] = {}
         self._lock = threading.RLock()
         self._kept: OrderedDict[Resource, bytes] = OrderedDict()
@@ -94,7 +98,7 @@ class SegmentedFile:
     def init(self, number: int, meter: Meter) -> bytes:
         """See :class:`SegmentedSource`."""
         resource = self._pieces[number].init
-        return b"" if resource is None else self._fetch(resource, 0, meter)
+        return b"" if resource is None else self._fetch(resource, _INIT, meter)
 
     def segment(self, number: int, meter: Meter) -> bytes:
         """See :class:`SegmentedSource`. Raises what fetching raises; a segment that does not exist
@@ -143,9 +147,15 @@ class SegmentedFile:
         with self._lock:
             self._wished.pop(meter, None)
             sources = [one.source for one in self._loading.values()] + list(self._shared.values())
+            wished = {resource for others in self._wished.values() for resource in others}
+            idle = [r for r, one in self._loading.items() if not one.users and r not in wished]
+            forgotten = [self._loading.pop(resource) for resource in idle]
         for source in sources:
             if isinstance(source, PlannedSource):
                 source.dismiss(meter)
+        for one in forgotten:
+            if not one.shared:
+                one.source.close()
 
     def close(self) -> None:
         with self._lock:
@@ -171,7 +181,7 @@ class SegmentedFile:
                 self._kept.move_to_end(resource)
                 self._start_wished(meter, resource)
                 return self._kept[resource]
-            loading = self._begin(resource, meter)
+            loading = self._begin(resource, estimate, meter)
             loading.users += 1
         data: bytes | None = None
         try:
@@ -181,13 +191,12 @@ class SegmentedFile:
                 loading.users -= 1
                 if data is not None:
                     self._keep(resource, data)
-                if data is not None or not loading.users:
-                    self._end(resource, loading)
+                self._end(resource, loading, arrived=data is not None)
         with self._lock:
             self._start_wished(meter, resource)
         return data
 
-    def _begin(self, resource: Resource, meter: Meter) -> _Loading:
+    def _begin(self, resource: Resource, estimate: int, meter: Meter) -> _Loading:
         """Open the file and ask for the first bytes of the segment. With the lock held."""
         loading = self._loading.get(resource)
         if loading is None:
@@ -199,7 +208,7 @@ class SegmentedFile:
                 self._shared[resource.url] = source
                 self._close_spare()
             loading = self._loading[resource] = _Loading(source, shared)
-            _announce(source, resource, meter)
+            _announce(source, resource, estimate, meter)
         return loading
 
     def _close_spare(self) -> None:
@@ -208,11 +217,12 @@ class SegmentedFile:
             if id(self._shared[url]) not in used:
                 self._shared.pop(url).close()
 
-    def _end(self, resource: Resource, loading: _Loading) -> None:
-        if self._loading.get(resource) is loading:
+    def _end(self, resource: Resource, loading: _Loading, *, arrived: bool) -> None:
+        """One thread has done with a segment, or given up. With the lock held."""
+        if (arrived or not loading.users) and self._loading.get(resource) is loading:
             del self._loading[resource]
-            if not loading.shared:
-                loading.source.close()
+        if not loading.users and not loading.shared:
+            loading.source.close()
 
     def _keep(self, resource: Resource, data: bytes) -> None:
         self._kept[resource] = data
@@ -232,7 +242,10 @@ class SegmentedFile:
                 pass
         for resource in list(wished)[:_AHEAD]:
             if resource not in self._kept and resource not in self._loading:
-                self._begin(resource, meter)
+                try:
+                    self._begin(resource, self._estimates.get(resource, 0), meter)
+                except SourceError:
+                    return  # whoever reads it will be told
 
     def _read(self, source: Source, resource: Resource, meter: Meter) -> bytes:
         parts: list[bytes] = []
@@ -267,7 +280,10 @@ class SegmentedFile:
         return b"".join(parts)
 
 
-def _announce(source: Source, resource: Resource, meter: Meter) -> None:
+def _announce(source: Source, resource: Resource, estimate: int, meter: Meter) -> None:
     if isinstance(source, PlannedSource):
-        size = _FIRST if resource.size is None else resource.size
+        size = resource.size
+        if size is None:
+            # More than there is costs nothing; bit rates are often the highest of all segments'.
+            size = min(max(_LEAST, estimate + estimate // 4), _STEP) if estimate else _STEP
         source.expect([ByteRange(resource.offset, size)], meter)

@@ -23,6 +23,7 @@ from ..sources.base import MeteredSource, Source
 from ..sources.meter import Meter
 from .carried import Carried
 from .continuity import Continuity
+from .flv import landing as flv_landing
 from .gaps import DELAYED, Gaps, Stretch
 from .guard import ReadGuard
 from .index import ContainerIndex
@@ -156,6 +157,8 @@ class Demuxer:
             self._stamper.stamp(packet, self._clock)
             self._carried.carry(packet)
             packet.is_keyframe &= self._untouched or not self.keys_lie
+            if packet.is_keyframe:
+                self.index.met(packet.size)
             self._untouched = False
         self._gaps.read(packet, self.opened.reader.bytes_read - before)
         return packet
@@ -233,7 +236,7 @@ class Demuxer:
             else:
                 if landing is not None:
                     self._hand_out(landing)
-                else:
+                elif not self._seek_flv(stamp):
                     self._container.seek(stamp, stream=self.stream, backward=True)
         except av.error.FFmpegError as exc:
             raise SeekFailed(
@@ -243,6 +246,16 @@ class Demuxer:
             ) from exc
         finally:
             self.stats.demux_seconds += time.perf_counter() - began
+
+    def _seek_flv(self, stamp: int) -> bool:
+        """Seek by bytes in an FLV file without an index; libavformat would read all the way."""
+        if self.opened.format_name != "flv" or self.index.listed:
+            return False
+        position = flv_landing(self.opened.source, stamp)
+        if position is None:
+            return False
+        self._container.seek(position, stream=self.stream, unsupported_byte_offset=True)
+        return True
 
     def _begin_again(self) -> None:
         """Go to the first byte, for streams without stamps.

@@ -8,6 +8,8 @@ where GOPs are open.
 
 from __future__ import annotations
 
+from collections import deque
+
 from av.index import IndexEntry
 
 from ..model.media import Keyframe
@@ -25,6 +27,8 @@ _CUES = {"matroska", "webm"}
 _LOOK_AHEAD = 32
 #: Bytes of a chunk's name and size; entries point in front of them.
 _AVI_CHUNK_HEAD = 8
+#: Bytes of a cluster's head, and of a little sound, in front of its first picture.
+_AROUND = 2048
 
 
 class ContainerIndex:
@@ -42,6 +46,10 @@ class ContainerIndex:
         unknown |= track is not None and track.edits > 1
         self._full = bool(names & _FULL) and not (fragmented or unknown or not len(self._entries))
         self._cues = False
+        self._met: deque[int] = deque(maxlen=16)
+        count = len(self._entries)
+        #: whether there are entries of what was not read yet; others are what was met on the way
+        self.listed = count > 0 and self._entries[count - 1].pos > opened.reader.tell()
         #: cues are read by libavformat at the first seek; until :meth:`settle` they do not count
         self.wants_seek = bool(names & _CUES) and has_cues(opened.source)
         self._offset = 0
@@ -190,6 +198,8 @@ class ContainerIndex:
     def ranges(self, key: Keyframe, last: int | None, *, more: int = 0) -> list[ByteRange]:
         """Where the packets lie that are read for ``key``, and on up to the one that is decoded
         behind ``last`` (pts). ``more``: so many beyond. Nothing where the index does not tell."""
+        if self._cues:
+            return self._about(key, last)
         if not self._full:
             return []
         first = self._key(key.stamp, backward=True)
@@ -206,6 +216,32 @@ class ContainerIndex:
             entry = self._entries[number]
             found.append(ByteRange(entry.pos, entry.size + head))
         return found
+
+    def _about(self, key: Keyframe, last: int | None) -> list[ByteRange]:
+        """The same by cues. They tell where GOPs begin, not how large keyframes are: those are
+        taken to be as large as the ones met so far; what is missing is read when it is missed."""
+        if key.pos is None:
+            return []
+        size = self.usual_key
+        following = self.ceil(key.pts + 1)
+        if following is None or following.pos is None or following.pos <= key.pos:
+            return [ByteRange(key.pos, size)] if size else []
+        gop = following.pos - key.pos
+        if last is not None and last > key.pts:
+            part = min(1.0, (last - key.pts) / (following.pts - key.pts))
+            size += int(part * max(0, gop - size))
+        return [ByteRange(key.pos, min(size, gop))]
+
+    def met(self, size: int) -> None:
+        """A keyframe of so many bytes was read."""
+        self._met.append(size)
+
+    @property
+    def usual_key(self) -> int:
+        """Bytes that hold most keyframes, judged by those that were met; 0 before any was."""
+        if not self._met:
+            return 0
+        return sorted(self._met)[len(self._met) * 3 // 4] + _AROUND
 
     def bytes_between(self, key: Keyframe, stop: int) -> int | None:
         """Bytes of the packets from ``key`` on that are decoded no later than ``stop`` (pts)."""

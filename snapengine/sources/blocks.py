@@ -118,8 +118,9 @@ class Blocks:
             return
         idle = [b for b in self._blocks if b.state == "here" and not b.unread]
         idle.sort(key=lambda b: b.used)
-        newest = idle[-1:]  # somebody is in the middle of it
-        for block in idle[: -len(newest) or None]:
-            if self.held <= self.max_bytes:
+        # A little more than asked for, so that not each read has to look; somebody is in the middle
+        # of the newest.
+        for block in idle[:-1]:
+            if self.held <= self.max_bytes - self.max_bytes // 8:
                 return
             self.remove(block)

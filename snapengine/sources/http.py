@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import random
-import re
 import socket
-import ssl
 import threading
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable
 
 from ..errors import (
     EngineClosed,
-    InvalidOption,
     RangesUnsupported,
     SnapError,
     SourceBusy,
     SourceDenied,
     SourceError,
     SourceNotFound,
-    SourceTimeout,
 )
 from ..model.network import Network
-from .addresses import AddressPolicy
 from .http_answer import (
     Identity,
-    Stated,
-    WrongAnswer,
     check_plain,
     content_length,
     part_of,
@@ -36,22 +27,22 @@ from .http_answer import (
     size_unsatisfied,
     stated,
 )
-from .http_connection import Connection, HeadTooLong, Resolve, Waiting, connect
+from .http_client import HttpClient, Start
+from .http_connect import Resolve
+from .http_connection import Waiting
 from .http_stream import Stream
 from .http_task import Answer, Failed, Task
-from .http_url import Location, Origin, follow, parse_url
+from .http_url import Location, parse_url
 from .meter import Meter
 
-USER_AGENT = "snapengine"
-_REDIRECTS = (301, 302, 303, 307, 308)
 _GONE = (404, 410)
 _REFUSED = (401, 403)
 #: Worth another try.
 _BUSY = (408, 429, 500, 502, 503, 504)
-#: Bodies of redirects and errors up to this size are read, so that the connection stays usable.
-_SMALL = 4 << 10
 #: Pauses between retries: up to ``pause`` seconds, doubled each time, at most so many.
 _LONGEST_PAUSE = 8.0
+
+
 class HttpFetcher:
     """A :class:`~snapengine.sources.base.Fetcher` for ``http`` and ``https``.
 
@@ -73,16 +64,11 @@ class HttpFetcher:
         self._network = network = network or Network()
         self._url = url
         self._place = parse_url(url, network.schemes)
-        self._first = self._place.origin
-        self._headers = _checked(network)
-        self._policy = AddressPolicy(network)
-        self._resolve = resolve
+        self._client = HttpClient(self._place.name, self._place.origin, network, resolve)
         self._pause = pause
-        self._tls = network.tls
-        self._identity = Identity(self._place.name)
+        self._identity = Identity(self._client.name)
         self._target: tuple[Location, bool] | None = None
         self._generation = 0
-        self._idle: dict[Origin, list[Connection]] = {}
         self._active: set[Waiting] = set()
         self._stream: Stream | None = None
         self._ranged = False  # it has answered with a part
@@ -92,7 +78,7 @@ class HttpFetcher:
 
     @property
     def name(self) -> str:
-        return self._place.name
+        return self._client.name
 
     @property
     def size(self) -> int | None:
@@ -134,16 +120,13 @@ class HttpFetcher:
     def close(self) -> None:
         with self._lock:
             self._closed = True
-            idle, self._idle = self._idle, {}
             active = list(self._active)
             stream = self._stream
         for waiting in active:
             waiting.close()
-        for connections in idle.values():
-            for connection in connections:
-                connection.close()
         if stream is not None:
             stream.close()
+        self._client.close()
 
     # One attempt -------------------------------------------------------------------------------
 
@@ -157,8 +140,11 @@ class HttpFetcher:
 
     def _request(self, task: Task) -> None:
         start = self._start()
+        task.if_range = self._identity.if_range
         with self._client.follow(start, task) as answer:
             status = answer.status
+            if status in (200, 206):
+                self._remember(start, answer)
             if status == 206:
                 self._take_part(answer, task)
             elif status == 200:
@@ -187,13 +173,7 @@ class HttpFetcher:
             if old < len(piece):
                 task.give(piece[old:])
         if size:
-            raise self.broke_off(size)
-
-    def broke_off(self, missing: int) -> Failed:
-        return Failed(self._client.error(SourceBusy, f"the answer ended {missing} bytes early"))
-
-    def stream_ended(self, size: int) -> None:
-        self._identity.agree(Stated(size, None, None))
+            raise self._client.broke_off(size)
 
     def _take_whole(self, answer: Answer, task: Task) -> None:
         """200: the server ignored ``Range``, or the file is another one now."""
@@ -203,7 +183,7 @@ class HttpFetcher:
             length = content_length(response)
         says = stated(response, length)
         self._identity.agree(says)
-        if answer.if_range is not None and answer.if_range not in (says.etag, says.modified):
+        if task.if_range is not None and task.if_range not in (says.etag, says.modified):
             raise self._identity.changed("the server sends all of it instead of a part")
         if task.first == 0 and length is not None and length <= task.asked:
             # A small file, wanted from its beginning: that is all of it.
@@ -225,7 +205,9 @@ class HttpFetcher:
             stream = self._stream
             first = stream is None
             if stream is None:
-                stream = self._stream = Stream(self, self._network.stream_bytes)
+                stream = self._stream = Stream(
+                    self._client, self._identity, self._network.stream_bytes
+                )
         if first:
             stream.feed_first(answer, length, task)
         elif stream.is_read_by_this_thread():
@@ -249,16 +231,14 @@ class HttpFetcher:
             )
         if task.offset == 0 and total is None:
             self._identity.agree(stated(answer.response, 0))
-        with self._client.guarded(task):
-            self._client.discard(answer)
+        self._client.discard(answer, task)
         task.end()
 
     def _refused(self, answer: Answer, start: Start, task: Task) -> None:
         status = answer.status
         after = retry_after(answer.response)
         reason = f"{status} {http.client.responses.get(status, '')}".strip()
-        with self._client.guarded(task):
-            self._client.discard(answer)
+        self._client.discard(answer, task)
         if status in (*_REFUSED, *_GONE) and start.remembered and task.detours < 3:
             # Signed targets of redirects expire: the original URL gives a new one.
             self._forget(start)
@@ -266,7 +246,9 @@ class HttpFetcher:
             task.again = True
             return
         if status in _REFUSED:
-            self._renew(start, task, self._client.error(SourceDenied, f"refused: {reason}", status=status))
+            self._renew(
+                start, task, self._client.error(SourceDenied, f"refused: {reason}", status=status)
+            )
             return
         if status in _GONE:
             raise self._client.error(SourceNotFound, f"not there: {reason}", status=status)
@@ -281,7 +263,8 @@ class HttpFetcher:
         """Pause before another attempt; raises if there is none."""
         task.failures += 1
         task.again = True
-        self._target = None
+        with self._lock:
+            self._target = None  # where it led may be down while another place is not
         if task.failures > (
             min(1, self._network.retries) if failed.once else self._network.retries
         ):
@@ -298,13 +281,13 @@ class HttpFetcher:
         with self._lock:
             if self._target is not None:
                 return Start(*self._target, remembered=True, generation=self._generation)
-            ours = self._place.origin == self._first
+            ours = self._place.origin == self._client.first
             return Start(self._place, ours, remembered=False, generation=self._generation)
 
-    def _remember(self, start: Start, place: Location, ours: bool) -> None:
+    def _remember(self, start: Start, answer: Answer) -> None:
         with self._lock:
-            if place is not start.place and self._generation == start.generation:
-                self._target = (place, ours)
+            if answer.place is not start.place and self._generation == start.generation:
+                self._target = (answer.place, answer.ours)
 
     def _forget(self, start: Start) -> None:
         with self._lock:
@@ -336,4 +319,3 @@ class HttpFetcher:
                 self._generation += 1
         finally:
             self._renewing.release()
-

@@ -54,7 +54,9 @@ class Identity:
     def if_range(self) -> str | None:
         """The value of ``If-Range``. RFC 9110 section 13.1.5: no weak ETag, and no date for a file
         that has an ETag."""
-        return self._known.modified if self._known.etag is None else self._strong
+        found = self._known.modified if self._known.etag is None else self._strong
+        # A server can fold lines into its headers; they may not get into ours.
+        return found if found is not None and found.isprintable() else None
 
     @property
     def _strong(self) -> str | None:
@@ -71,7 +73,9 @@ class Identity:
                 if was is not None and now is not None and was != now:
                     raise self.changed(f"its {what} was {was} and is {now}")
             self._known = Stated(
-                *(n if w is None else w for w, n in zip(known, stated, strict=True))
+                stated.size if known.size is None else known.size,
+                stated.etag if known.etag is None else known.etag,
+                stated.modified if known.modified is None else known.modified,
             )
 
     def changed(self, how: str) -> SourceChanged:

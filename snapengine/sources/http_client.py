@@ -8,18 +8,19 @@ import re
 import ssl
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 from ..errors import InvalidOption, SnapError, SourceBusy, SourceError, SourceTimeout
 from ..model.network import Network
 from .addresses import AddressPolicy
 from .http_answer import WrongAnswer, content_length
-from .http_connection import Connection, HeadTooLong, Resolve, Waiting, connect
+from .http_connect import Resolve, connect
+from .http_connection import Connection, HeadTooLong, Waiting
 from .http_task import Answer, Failed, Task
 from .http_url import Location, Origin, follow
-from .meter import Meter
 
-USER_AGENT = "snapengine"
+USER_AGENT = "snapengine/0.1.0"
 _REDIRECTS = (301, 302, 303, 307, 308)
 #: Bodies of redirects and errors up to this size are read, so that the connection stays usable.
 _SMALL = 4 << 10
@@ -29,7 +30,6 @@ _OURS = frozenset({
     "transfer-encoding",
 })  # fmt: skip
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
-
 
 
 class Start(NamedTuple):
@@ -50,7 +50,7 @@ class HttpClient:
 
     def __init__(self, name: str, first: Origin, network: Network, resolve: Resolve) -> None:
         self.name = name
-        self._first = first
+        self.first = first
         self._network = network
         self._headers = _checked(network)
         self._policy = AddressPolicy(network)
@@ -63,32 +63,32 @@ class HttpClient:
     def error(self, kind: type[SourceError], what: str, **context: object) -> SourceError:
         return kind(f"{self.name}: {what}", stage="open", source=self.name, **context)
 
+    def broke_off(self, missing: int) -> Failed:
+        return Failed(self.error(SourceBusy, f"the answer ended {missing} bytes early"))
+
     def close(self) -> None:
         with self._lock:
             self._closed = True
-            idle, self._idle = self._idle, {}
-        for connections in idle.values():
-            for connection in connections:
-                connection.close()
+            origins = list(self._idle)
+        for origin in origins:
+            self._close_idle(origin)
 
     @contextlib.contextmanager
     def follow(self, start: Start, task: Task) -> Iterator[Answer]:
-        """The answer behind all redirects."""
+        """The answer behind all redirects. Headers and credentials are not carried on as soon as
+        one of them leaves the origin they belong to, even if another leads back."""
         place, ours = start.place, start.ours
+        home, at_home = place.origin, True
         seen = {place.url}
         while True:
-            with self.ask(place, ours, task) as answer:
+            with self._ask(place, ours, task) as answer:
                 if answer.status not in _REDIRECTS:
-                    if answer.status in (200, 206):
-                        self._remember(start, place, ours)
                     yield answer
                     return
                 after = follow(
                     place, answer.response.headers.get("Location"), self._network.schemes
                 )
-                with self.guarded(task):
-                    self.discard(answer)
-            ours = ours and after.origin == self._first
+                self.discard(answer, task)
             if after.url in seen:
                 raise self.error(SourceError, f"redirected in a loop, to {after.name}")
             if len(seen) > self._network.redirects:
@@ -96,17 +96,18 @@ class HttpClient:
                     SourceError, f"redirected more than {self._network.redirects} times"
                 )
             seen.add(after.url)
-            place = after
+            ours = ours and after.origin == self.first
+            at_home = at_home and after.origin == home
+            place = replace(after, authorization=place.authorization if at_home else None)
 
-    def ask(self, place: Location, ours: bool, task: Task) -> Answer:
+    def _ask(self, place: Location, ours: bool, task: Task) -> Answer:
         """Send the request for what ``task`` still wants; its answer's head has been read.
 
         An idle connection that the server has closed meanwhile is no failure: the request is sent
-        once more on a fresh one.
+        once more at once, on a fresh one.
         """
         with self.guarded(task):
-            if_range = self._identity.if_range
-            head = self._head(place, ours, task, if_range)
+            head = self._head(place, ours, task)
             while True:
                 with contextlib.ExitStack() as stack:
                     connection = self._connection(place.origin, task.waiting)
@@ -115,21 +116,19 @@ class HttpClient:
                     task.again = False
                     try:
                         response = connection.ask(head, task.waiting)
-                    except TimeoutError:
-                        raise
                     except OSError as exc:
-                        if connection.asked < 2 or connection.received:
-                            raise
-                        if isinstance(exc, SnapError):
+                        stale = connection.asked > 1 and not connection.received
+                        if not stale or isinstance(exc, (TimeoutError, SnapError)):
                             raise
                         task.waiting.check("asking again")
                         task.again = True
+                        self._close_idle(place.origin)
                         continue
                     return Answer(
-                        connection, response, received, task.meter, stack.pop_all(), if_range
+                        connection, response, received, task.meter, stack.pop_all(), place, ours
                     )
 
-    def _head(self, place: Location, ours: bool, task: Task, if_range: str | None) -> bytes:
+    def _head(self, place: Location, ours: bool, task: Task) -> bytes:
         headers = {
             "Host": place.host_header,
             "User-Agent": USER_AGENT,
@@ -137,8 +136,8 @@ class HttpClient:
             "Accept-Encoding": "identity",
             "Range": f"bytes={task.offset}-{task.offset + task.left - 1}",
         }
-        if if_range is not None:
-            headers["If-Range"] = if_range
+        if task.if_range is not None:
+            headers["If-Range"] = task.if_range
         if place.authorization is not None:
             headers["Authorization"] = place.authorization
         if ours:
@@ -156,12 +155,14 @@ class HttpClient:
             answer.received(len(piece))
         return piece
 
-    def discard(self, answer: Answer) -> None:
-        """Read the body of an answer that is of no use if that is less than a new connection."""
-        length = content_length(answer.response)
-        if length is not None and length <= _SMALL:
-            for piece in answer.connection.pieces(answer.response, length):
-                answer.received(len(piece))
+    def discard(self, answer: Answer, task: Task) -> None:
+        """Read a body that is of no use if that takes less than a new connection would."""
+        with contextlib.suppress(Failed), self.guarded(task):
+            length = content_length(answer.response)
+            if length is not None and length <= _SMALL:
+                answer.connection.hurry()
+                for piece in answer.connection.pieces(answer.response, length):
+                    answer.received(len(piece))
 
     @contextlib.contextmanager
     def guarded(self, task: Task) -> Iterator[None]:
@@ -185,8 +186,8 @@ class HttpClient:
             raise Failed(self.error(SourceError, str(exc)), once=exc.once) from exc
         except (http.client.HTTPException, ValueError) as exc:
             task.waiting.check("reading")
-            if isinstance(exc, http.client.IncompleteRead):
-                raise Failed(self.error(SourceBusy, "the connection broke off")) from exc
+            if type(exc) is http.client.HTTPException:  # it says so of too many headers only
+                raise self.error(SourceError, str(exc)) from exc
             raise Failed(
                 self.error(SourceError, f"the answer is no HTTP ({type(exc).__name__})")
             ) from exc
@@ -210,6 +211,12 @@ class HttpClient:
         )
         return Connection(sock, origin, network.silence_seconds, network.least_rate)
 
+    def _close_idle(self, origin: Origin) -> None:
+        with self._lock:
+            idle = self._idle.pop(origin, [])
+        for connection in idle:
+            connection.close()
+
     def _put_back(self, connection: Connection, waiting: Waiting) -> None:
         connection.rest(waiting)
         if connection.reusable:
@@ -226,7 +233,6 @@ class HttpClient:
                 self._tls = ssl.create_default_context()
                 self._tls.set_alpn_protocols(["http/1.1"])
             return self._tls
-
 
 
 def _checked(network: Network) -> dict[str, str]:

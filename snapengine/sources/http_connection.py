@@ -1,24 +1,21 @@
-"""One connection to one server: opened to an allowed address, read with a bound on every wait."""
+"""One connection to one server, read with a bound on every wait."""
 
 from __future__ import annotations
 
 import contextlib
 import http.client
 import io
+import re
 import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, cast
 
-from ..errors import EngineClosed, SourceDenied, SourceError, SourceNotFound, SourceTimeout
-from .addresses import AddressPolicy
+from ..errors import EngineClosed, SourceTimeout
 from .http_url import Origin
 from .meter import Meter
-
-#: What ``socket.getaddrinfo`` gives; tests put their own in its place.
-Resolve = Callable[..., Iterable[tuple[Any, ...]]]
 
 #: More of status line, headers and interim answers is an attack or no HTTP.
 HEAD_BYTES = 256 << 10
@@ -26,12 +23,19 @@ HEAD_BYTES = 256 << 10
 _SHORTEST = 0.001
 #: Pieces are at most so long.
 PIECE = 64 << 10
-#: How long the end of a chunked body may take once all bytes are there.
-_TRAILER_SECONDS = 0.25
+_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(;[^\r\n]*)?\r?\n")
+_CHUNK_LINE = 4096
+_TRAILERS = 100
+#: How long bytes may take that only keep a connection usable.
+_HURRY_SECONDS = 0.25
 
 
 class HeadTooLong(http.client.HTTPException):
     """The server's head does not end."""
+
+
+class BadChunk(http.client.HTTPException):
+    """A chunked body that is none."""
 
 
 class Waiting:
@@ -117,8 +121,9 @@ class Connection:
         self.received = 0  # bytes of the answer to the last one
         self.reusable = True
         self._socket = sock
-        self._silence = silence
+        self._silence = self._patience = silence
         self._least = least_rate * silence
+        self._reader = io.BufferedReader(_Incoming(self), PIECE)  # each answer has its own
         self._waiting: Waiting | None = None
         self._in_head = False
         self._waited = 0.0
@@ -129,17 +134,24 @@ class Connection:
         self.reusable = False
         self.asked += 1
         self.received = 0
+        self._patience = self._silence
         self._count_anew(in_head=True)
         self._waiting = waiting
         waiting.watch(self._socket)
         self._socket.settimeout(waiting.left(self._silence))
         self._socket.sendall(head)
-        response = http.client.HTTPResponse(cast(socket.socket, self), method="GET")
-        try:
-            response.begin()
-        except BaseException:
-            response.close()
-            raise
+        self._reader = io.BufferedReader(_Incoming(self), PIECE)
+        while True:
+            response = http.client.HTTPResponse(cast(socket.socket, self), method="GET")
+            try:
+                response.begin()
+            except BaseException:
+                response.close()
+                raise
+            if not 100 < response.status < 200:
+                break
+            # An interim answer (103) that http.client takes for the real one; that one follows.
+            response.fp = None  # type: ignore[assignment]
         self._count_anew(in_head=False)
         return response
 
@@ -150,7 +162,7 @@ class Connection:
 
     def makefile(self, mode: str = "rb") -> io.BufferedReader:
         """What ``http.client`` reads from."""
-        return io.BufferedReader(_Incoming(self), PIECE)
+        return cast(io.BufferedReader, self._reader)
 
     def fill(self, buffer: memoryview) -> int | None:
         """One ``recv``; ``None`` if nothing may be waited for."""
@@ -158,22 +170,25 @@ class Connection:
         if waiting is None:
             return None
         while True:
-            self._socket.settimeout(waiting.left(self._silence - self._waited))
+            self._socket.settimeout(waiting.left(self._patience - self._waited))
             begun = time.monotonic()
             try:
                 count = self._socket.recv_into(buffer)
             except TimeoutError:
                 count = -1
             self._waited += time.monotonic() - begun
+            if count == 0 and self._in_head and self.received:
+                # http.client would take what came for the whole head.
+                raise ConnectionError("closed in the middle of the head")
             if count > 0:
                 self.received += count
                 self._counted += count
                 if self._in_head and self.received > HEAD_BYTES:
                     raise HeadTooLong(f"more than {HEAD_BYTES} bytes before the body")
-            if self._waited >= self._silence - _SHORTEST and count:
+            if self._waited >= self._patience - _SHORTEST and count:
                 if self._in_head or self._counted < self._least or count < 0:
                     raise TimeoutError(
-                        f"{self._counted} bytes in {self._silence:g} s, "
+                        f"{self._counted} bytes in {self._patience:g} s, "
                         f"{'waiting for the head' if self._in_head else 'reading the body'}"
                     )
                 self._count_anew(in_head=False)
@@ -187,34 +202,39 @@ class Connection:
         Ends early where the body ends. Afterwards :attr:`reusable` tells whether the connection
         stands where the next answer begins.
         """
+        # Not response.read1: at the end it does one thing or another, as the version goes, and it
+        # takes a negative size of a chunk for one.
+        chunks = _chunks(response.fp) if response.chunked else None
         left = size
-        body = cast(io.BufferedReader, response.fp)
         while left is None or left > 0:
             most = PIECE if left is None else min(left, PIECE)
-            # Not response.read1 for plain bodies: what it does at the end differs by version.
-            piece = response.read1(most) if response.chunked else body.read1(most)
+            piece = response.fp.read1(most) if chunks is None else next(chunks, b"")
             if not piece:
+                self.reusable = chunks is not None and size is None and not response.will_close
                 return
-            if left is not None:
-                left -= len(piece)
-            yield piece
-        if not response.will_close:
-            self.reusable = self._at_end(response, body)
+            if left is None:
+                yield piece
+                continue
+            left -= len(piece)
+            yield piece if left >= 0 else piece[:left]
+        if not response.will_close and left == 0:
+            self.reusable = self._at_end(response.fp, chunks)
 
-    def _at_end(self, response: http.client.HTTPResponse, body: io.BufferedReader) -> bool:
-        waiting = self._waiting
-        if response.chunked and waiting is not None:
-            # The last chunk's header may still be under way. A body that goes on is cut off.
-            self._silence, silence = _TRAILER_SECONDS, self._silence
-            self._count_anew(in_head=False)
-            try:
-                return response.read1(1) == b""
-            except (OSError, ValueError, http.client.HTTPException):
-                return False
-            finally:
-                self._silence = silence
-        self._waiting = None
-        return body.peek(1) == b""
+    def _at_end(self, body: io.BufferedReader, chunks: Iterator[bytes] | None) -> bool:
+        if chunks is None:
+            self._waiting = None
+            return body.peek(1) == b""
+        # The last chunk's header may still be under way. A body that goes on is cut off.
+        self.hurry()
+        try:
+            return next(chunks, None) is None
+        except (OSError, http.client.HTTPException):
+            return False
+
+    def hurry(self) -> None:
+        """What now comes of this answer is not worth a wait."""
+        self._patience = _HURRY_SECONDS
+        self._count_anew(in_head=False)
 
     def resume(self, waiting: Waiting) -> None:
         """Read on in an answer after a :meth:`rest`."""
@@ -244,6 +264,28 @@ class Connection:
             self._socket.close()
 
 
+def _chunks(body: io.BufferedReader) -> Iterator[bytes]:
+    """The bytes of a chunked body (RFC 9112 section 7.1). Extensions and trailers are dropped."""
+    while True:
+        match = _CHUNK.fullmatch(body.readline(_CHUNK_LINE))
+        if match is None:
+            raise BadChunk("no size of a chunk where one must be")
+        left = int(match[1], 16)
+        if not left:
+            for _ in range(_TRAILERS):
+                if body.readline(_CHUNK_LINE) in (b"\r\n", b"\n"):
+                    return
+            raise BadChunk("the trailers do not end")
+        while left:
+            piece = body.read1(min(left, PIECE))
+            if not piece:
+                raise ConnectionError("closed in the middle of a chunk")
+            left -= len(piece)
+            yield piece
+        if body.readline(3) not in (b"\r\n", b"\n"):
+            raise BadChunk("a chunk is longer than its size")
+
+
 class _Incoming(io.RawIOBase):
     """The bytes of one answer. Closing it leaves the connection alone."""
 
@@ -256,120 +298,3 @@ class _Incoming(io.RawIOBase):
 
     def readinto(self, buffer: Any, /) -> int | None:
         return self._connection.fill(memoryview(buffer))
-
-
-def connect(
-    origin: Origin,
-    policy: AddressPolicy,
-    resolve: Resolve,
-    tls: Callable[[], ssl.SSLContext],
-    waiting: Waiting,
-    seconds: float,
-) -> socket.socket:
-    """A connected socket, with TLS if the origin wants it.
-
-    The name is resolved once and the very address that was judged is connected to, so an answer of
-    the DNS that changes in between (rebinding) changes nothing. Addresses that are not allowed are
-    left out; :class:`SourceDenied` if no other is left. Raises :class:`OSError` if none answers.
-
-    ``resolve`` cannot be interrupted: the system's resolver keeps to its own time.
-    """
-    found = _resolved(origin, resolve)
-    waiting.check("looking up the host")
-    refused: list[tuple[str, str]] = []
-    allowed = []
-    for family, sockaddr in found:
-        kind = policy.refusal(str(sockaddr[0]))
-        if kind is None:
-            allowed.append((family, sockaddr))
-        else:
-            refused.append((str(sockaddr[0]), kind))
-    if not allowed:
-        raise _denied(origin, *refused[0])
-    ends = time.monotonic() + seconds
-    failed: OSError | None = None
-    for i, (family, sockaddr) in enumerate(allowed):
-        waiting.check("connecting")
-        # Each gets its share of what is left, so that one that is silent leaves time for others.
-        share = max(0.0, ends - time.monotonic()) / (len(allowed) - i)
-        try:
-            return _connected(origin, family, sockaddr, policy, tls, waiting, share)
-        except ssl.SSLCertVerificationError as exc:
-            raise SourceError(
-                f"the certificate of {origin.host} is not valid: {exc.verify_message}",
-                stage="open", host=origin.host,
-            ) from exc  # fmt: skip
-        except OSError as exc:
-            if isinstance(exc, SourceError):
-                raise
-            failed = exc
-    waiting.check("connecting")
-    assert failed is not None
-    raise failed
-
-
-def _resolved(origin: Origin, resolve: Resolve) -> list[tuple[int, tuple[Any, ...]]]:
-    try:
-        answers = resolve(origin.host, origin.port, type=socket.SOCK_STREAM)
-        families = (socket.AF_INET, socket.AF_INET6)
-        found = [(a[0], a[4]) for a in answers if a[0] in families]
-    except socket.gaierror as exc:
-        if exc.errno == socket.EAI_AGAIN:
-            raise
-        raise SourceNotFound(
-            f"no such host: {origin.host} ({exc.strerror})", stage="open", host=origin.host
-        ) from exc
-    except UnicodeError as exc:
-        raise SourceNotFound(
-            f"no such host: {origin.host}", stage="open", host=origin.host
-        ) from exc
-    if not found:
-        raise SourceNotFound(f"no address for {origin.host}", stage="open", host=origin.host)
-    return found
-
-
-def _denied(origin: Origin, address: str, kind: str) -> SourceDenied:
-    return SourceDenied(
-        f"{origin.host} is at {address}, which is not of the public Internet ({kind}); "
-        f"Network(allow_private=True) or allow_networks lets it be read",
-        stage="open", host=origin.host, address=address,
-    )  # fmt: skip
-
-
-def _connected(
-    origin: Origin,
-    family: int,
-    sockaddr: tuple[Any, ...],
-    policy: AddressPolicy,
-    tls: Callable[[], ssl.SSLContext],
-    waiting: Waiting,
-    seconds: float,
-) -> socket.socket:
-    ends = time.monotonic() + seconds
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        waiting.watch(sock)
-        sock.settimeout(waiting.left(seconds))
-        sock.connect(sockaddr)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        peer = str(sock.getpeername()[0])
-        kind = policy.refusal(peer)
-        if kind is not None:
-            raise _denied(origin, peer, kind)
-        if origin.scheme == "https":
-            # A server that closes without TLS's goodbye may have been cut off: that is an error.
-            wrapped = tls().wrap_socket(
-                sock,
-                server_hostname=origin.host.partition("%")[0].rstrip("."),
-                do_handshake_on_connect=False,
-                suppress_ragged_eofs=False,
-            )
-            sock = wrapped
-            waiting.watch(sock)
-            sock.settimeout(waiting.left(ends - time.monotonic()))
-            wrapped.do_handshake()
-        return sock
-    except BaseException:
-        waiting.watch(None)
-        sock.close()
-        raise

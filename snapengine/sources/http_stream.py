@@ -6,24 +6,12 @@ import contextlib
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from typing import Protocol
 
-from ..errors import EngineClosed, LimitExceeded, SnapError, SourceChanged
+from ..errors import EngineClosed, LimitExceeded, SnapError, SourceError
+from .http_answer import Identity, Stated
+from .http_client import HttpClient
 from .http_connection import PIECE
 from .http_task import Answer, Task
-
-
-class Owner(Protocol):
-    """What a stream needs of its fetcher."""
-
-    @property
-    def name(self) -> str: ...
-
-    def next_piece(self, answer: Answer, pieces: Iterator[bytes], task: Task) -> bytes: ...
-
-    def stream_ended(self, size: int) -> None: ...
-
-    def broke_off(self, missing: int) -> Exception: ...
 
 
 class Stream:
@@ -36,13 +24,18 @@ class Stream:
     Creator of the object is the thread that reads: it calls :meth:`feed` at once.
     """
 
-    def __init__(self, owner: Owner, most: int) -> None:
-        self._owner = owner
+    def __init__(self, client: HttpClient, identity: Identity, most: int) -> None:
+        self._client = client
+        self._identity = identity
         self._most = most
-        self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
+        try:
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115
+        except OSError as exc:
+            raise self._no_room(exc) from exc
         self._have = 0
         self._done = False
         self._closed = False
+        self._over: SnapError | None = None  # why no more bytes will come, however often asked
         self._reading: int | None = threading.get_ident()
         self._answer: Answer | None = None
         self._pieces: Iterator[bytes] = iter(())
@@ -55,8 +48,11 @@ class Stream:
         seen = -1
         while task.left > 0:
             with self._changed:
+                self._check_open()
                 if self._have > task.offset or self._done:
                     piece = self._stored(task.offset, min(task.left, PIECE))
+                elif self._over is not None:
+                    raise self._over
                 elif self._reading is not None:
                     self._changed.wait(task.waiting.left(0.1))
                     if self._have != seen:
@@ -112,7 +108,7 @@ class Stream:
             failed.callback(self._drop)
             answer.go_on(task)
             while task.left > 0:
-                piece = self._owner.next_piece(answer, self._pieces, task)
+                piece = self._client.next_piece(answer, self._pieces, task)
                 if not piece:
                     self._finish()
                     task.end()
@@ -131,14 +127,20 @@ class Stream:
         with self._changed:
             known = min(len(piece), max(0, self._have - self._position))
             if known and self._stored(self._position, known) != piece[:known]:
-                raise self._other("its bytes are others")
+                self._over = self._identity.changed("its bytes are others")
+                raise self._over
             self._position += len(piece)
             if self._position > self._most:
-                raise self._too_long(self._position)
+                self._over = self._too_long(self._position)
+                raise self._over
             if known < len(piece):
                 self._check_open()
-                self._file.seek(self._have)
-                self._file.write(piece[known:])
+                try:
+                    self._file.seek(self._have)
+                    self._file.write(piece[known:])
+                    self._file.flush()
+                except OSError as exc:
+                    raise self._no_room(exc) from exc
                 self._have = self._position
                 self._changed.notify_all()
 
@@ -149,10 +151,12 @@ class Stream:
 
     def _finish(self) -> None:
         if self._length is not None and self._position < self._length:
-            raise self._owner.broke_off(self._length - self._position)
+            raise self._client.broke_off(self._length - self._position)
         if self._position < self._have:
-            raise self._other(f"it ends at {self._position}, and had {self._have} bytes before")
-        self._owner.stream_ended(self._have)
+            raise self._identity.changed(
+                f"it ends at {self._position}, and had {self._have} bytes before"
+            )
+        self._identity.agree(Stated(self._have, None, None))
         with self._changed:
             self._done = True
             self._changed.notify_all()
@@ -167,7 +171,8 @@ class Stream:
         """The thread that reads, if there is one, closes the connection."""
         with self._changed:
             self._closed = True
-            self._file.close()
+            with contextlib.suppress(OSError):  # what a full disk did not take
+                self._file.close()
             idle = self._reading is None
             self._changed.notify_all()
         if idle:
@@ -175,17 +180,16 @@ class Stream:
 
     def _check_open(self) -> None:
         if self._closed:
-            raise EngineClosed(f"{self._owner.name}: the source is closed")
+            raise EngineClosed(f"{self._client.name}: the source is closed")
 
-    def _other(self, how: str) -> SnapError:
-        name = self._owner.name
-        return SourceChanged(
-            f"{name} changed while it was being read: {how}", stage="open", source=name
+    def _no_room(self, exc: OSError) -> SnapError:
+        return self._client.error(
+            SourceError, f"its whole content cannot be kept in a temporary file: {exc.strerror}"
         )
 
     def _too_long(self, seen: int) -> SnapError:
         return LimitExceeded(
-            f"{self._owner.name}: the server sends whole files only, and this one is longer than "
+            f"{self._client.name}: the server sends whole files only, and this one is longer than "
             f"{self._most} bytes",
             stage="open", limit="stream_bytes", allowed=self._most, seen=seen,
         )  # fmt: skip

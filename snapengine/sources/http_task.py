@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from ..errors import SourceError
 from .http_connection import Connection, Waiting
+from .http_url import Location
 from .meter import Meter
 
 
@@ -28,6 +29,7 @@ class Task:
     """One fetch: what is still to come, and how often it failed. Used by one thread.
 
     ``again``: the next request repeats a failed one. ``detours``: redirects found expired.
+    ``if_range``: the validator that requests are made under.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class Task:
         self.sink = sink
         self.waiting = waiting
         self.meter = waiting.meter
+        self.if_range: str | None = None
         self.failures = 0
         self.again = False
         self.detours = 0
@@ -56,8 +59,8 @@ class Task:
 class Answer:
     """A response whose head was read, and what belongs to it until it is closed.
 
-    ``received`` is the meter's, to be told of each piece. ``if_range``: what was asked for only if
-    the file is still this one.
+    ``received`` is the meter's, to be told of each piece. ``place`` is whom redirects led to,
+    ``ours`` whether the caller's headers went there.
     """
 
     def __init__(
@@ -67,12 +70,14 @@ class Answer:
         received: Callable[[int], None],
         meter: Meter,
         stack: contextlib.ExitStack,
-        if_range: str | None,
+        place: Location,
+        ours: bool,
     ) -> None:
         self.connection = connection
         self.response = response
         self.received = received
-        self.if_range = if_range
+        self.place = place
+        self.ours = ours
         self.status = response.status
         self._meter = meter
         self._stack = stack

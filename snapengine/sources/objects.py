@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote, urlsplit
 
-from ..errors import BackendMissing, InvalidOption, SourceDenied, SourceError
+from ..errors import BackendMissing, InvalidOption, SnapError, SourceDenied, SourceError
 from ..model.network import Network
 from .addresses import AddressPolicy
 from .base import Fetcher
@@ -82,10 +82,9 @@ def open_object(url: str, network: Network) -> Fetcher:
     scheme = url.partition("://")[0].lower()
     _check(url, scheme, network)
     protocol, package, extra = _STORES.get(scheme, (scheme, scheme, None))
+    place = _object(url, scheme, network) if scheme in _STORES else None
     kind = _file_system(scheme, protocol, package, extra)
-    if scheme in _STORES:
-        place = _object(url, scheme, network)
-    else:
+    if place is None:
         place = _elsewhere(url, kind, network)
 
     def make(**more: object) -> Any:
@@ -97,6 +96,8 @@ def open_object(url: str, network: Network) -> Fetcher:
             return kind(**options, skip_instance_cache=True)
         except ImportError as exc:
             raise _missing(scheme, package, extra) from exc
+        except (TypeError, ValueError) as exc:
+            raise _unusable(exc, place.name, network) from exc
         except Exception as exc:
             raise translated(exc, place.name) from exc
 
@@ -106,6 +107,8 @@ def open_object(url: str, network: Network) -> Fetcher:
     fs = make()
     try:
         signed = None if _must_fetch_itself(fs, protocol) else sign(fs)
+    except SnapError:
+        raise
     except _CANNOT_SIGN:
         signed = None
     except Exception as exc:
@@ -306,6 +309,16 @@ def _missing(scheme: str, package: str, extra: str | None) -> BackendMissing:
     return BackendMissing(f"{scheme}:// URLs need {what}: {how}", stage="open")
 
 
+def _unusable(error: Exception, name: str, network: Network) -> InvalidOption:
+    """What a package says about its options, unless one of them is in it: they may be secret."""
+    said = str(error)
+    secret = any(str(value) in said for value in network.storage_options.values() if value)
+    return InvalidOption(
+        f"{name}: unusable storage_options: {type(error).__name__ if secret else said}",
+        stage="open",
+    )
+
+
 def _s3_signing(options: dict[str, Any]) -> dict[str, Any]:
     """Version 4 unless the caller says otherwise: what botocore still takes for URLs is older, and
     newer regions refuse it."""
@@ -341,8 +354,10 @@ def _sign(fs: Any, protocol: str, path: str, network: Network) -> str:
     """A URL for ``path``; what it raises when there can be none is for the caller to tell."""
     if protocol == "gcs" and network.storage_options.get("token") == "anon":
         # Signing would look for other credentials on this machine.
-        return f"{fs._endpoint}/{quote(path, safe='/')}"
+        return f"{fs._location}/{quote(path, safe='/')}"
     if protocol == "oss":
+        if getattr(fs, "_endpoint", "") is None:
+            raise InvalidOption('oss:// URLs need storage_options={"endpoint": ...}', stage="open")
         # ossfs has no way to sign; the client below it has.
         bucket, _, key = path.partition("/")
         client = fs._get_bucket(bucket, None)

@@ -62,6 +62,8 @@ class MeteredSegments(MeteredSource):
     def __init__(self, source: SegmentedSource, meter: Meter) -> None:
         super().__init__(source, meter)
         self.parts = source
+        #: about how far keyframes are apart (seconds), as those who demux have found
+        self.key_interval = Fraction(0)
 
     @property
     def segments(self) -> Sequence[Segment]:
@@ -86,9 +88,17 @@ class MeteredSegments(MeteredSource):
         number = bisect.bisect_right(self.segments, seconds, key=lambda s: s.start) - 1
         return max(0, number)
 
-    def expect_times(self, times: Sequence[Fraction]) -> None:
-        """The segments that hold these instants (seconds) are going to be read, in this order."""
-        numbers = dict.fromkeys(self.at(time) for time in times)
+    def expect_times(self, times: Sequence[tuple[Fraction, bool]]) -> None:
+        """The segments that hold these instants (seconds) are going to be read, in this order.
+
+        With each instant: whether the keyframe nearest to it is wanted, which may be the first of
+        the next segment.
+        """
+        numbers: dict[int, None] = {}
+        for time, nearest in times:
+            numbers[self.at(time)] = None
+            if nearest:
+                numbers[self.at(time + self.key_interval / 2)] = None
         self.parts.expect_segments(list(numbers), self.meter)
 
 
