@@ -197,6 +197,7 @@ def _agreement(runs: list[dict[str, Any]]) -> dict[str, Any]:
         "requests": all(server == engine for server, engine, _, _ in rows),
         "bytes": all(server == engine for _, _, server, engine in rows),
         "last": rows[-1],
+        "odd": [row for row in rows if row[0] != row[1] or row[2] != row[3]],
     }
 
 

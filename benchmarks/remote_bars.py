@@ -41,7 +41,7 @@ def evaluate(results: Row) -> list[Row]:
             rows.append(_fact(one["name"], "picture identical to that of the local file", same))
             counts = agreed["requests"] and agreed["bytes"]
             said = "requests / bytes by the server and by the engine: {} / {} and {} / {}"
-            server, engine, server_bytes, engine_bytes = agreed["last"]
+            server, engine, server_bytes, engine_bytes = [*agreed["odd"], agreed["last"]][0]
             text = said.format(server, server_bytes, engine, engine_bytes)
             rows.append(_fact(one["name"], "stats are what the server counted", counts, text))
     for one in results.get("same", []):

@@ -18,6 +18,7 @@ from . import errors
 from .errors import SnapError
 
 if TYPE_CHECKING:
+    from . import aio
     from .animating import Animation
     from .budget import set_cpu_budget
     from .covers import Cover
@@ -47,6 +48,7 @@ __all__ = [
     "Video",
     "VideoInfo",
     "__version__",
+    "aio",
     "errors",
     "open",
     "set_cpu_budget",
@@ -65,6 +67,7 @@ _HOMES = {
     "SpriteSheet": "results",
     "Video": "engine",
     "VideoInfo": "model.media",
+    "aio": "aio",
     "open": "engine",
     "set_cpu_budget": "budget",
 }
@@ -74,7 +77,8 @@ def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f".{home}", __name__), name)
+    module = importlib.import_module(f".{home}", __name__)
+    value = module if home == name else getattr(module, name)
     globals()[name] = value
     return value
 

@@ -14,6 +14,7 @@ from typing import IO, Final
 
 import numpy as np
 
+from . import cancelling
 from .cover_search import CoverSearch
 from .errors import InvalidOption, InvalidTime, LayoutTooLarge, StoreError
 from .model.frame import U8
@@ -218,6 +219,7 @@ def animate(
     def pictures() -> Iterator[U8]:
         nonlocal waited
         for instant in instants:
+            cancelling.check()
             began = time.perf_counter()
             _, shot = next(shots)
             waited += time.perf_counter() - began

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from .errors import InvalidOption
+from .errors import Cancelled, InvalidOption
 
 
 class CpuBudget:
@@ -34,11 +34,22 @@ class CpuBudget:
             self._size = size
             self._changed.notify_all()
 
-    @contextlib.contextmanager
-    def take(self, wanted: int = 1) -> Iterator[int]:
-        """Wait for one permit, take up to ``wanted``; yields how many."""
+    def wake(self) -> None:
+        """Let those that wait for a permit look whether they were given up."""
         with self._changed:
-            self._changed.wait_for(lambda: self._free > 0)
+            self._changed.notify_all()
+
+    @contextlib.contextmanager
+    def take(self, wanted: int = 1, given_up: Callable[[], bool] = bool) -> Iterator[int]:
+        """Wait for one permit, take up to ``wanted``; yields how many.
+
+        Raises :class:`Cancelled` when ``given_up`` is true, as it is asked at first and after each
+        :meth:`wake`.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._free > 0 or given_up())
+            if given_up():
+                raise Cancelled("the call was cancelled")
             taken = max(1, min(wanted, self._free))
             self._free -= taken
         try:

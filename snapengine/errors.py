@@ -14,7 +14,7 @@
     |- LimitExceeded                 pixels, bytes, packets or deadline; names limit and value
     |- EncodeError                   a picture could not be encoded
     |- StoreError*                   a result could not be written
-    |- EngineError (RuntimeError)    EngineClosed  BackendMissing  InvariantBroken
+    |- EngineError (RuntimeError)    EngineClosed  Cancelled  BackendMissing  InvariantBroken
 
 ``*`` retryable. The class says why; :attr:`SnapError.stage` says where:
 open, probe, index, plan, decode, scale, compose, encode or store.
@@ -30,6 +30,7 @@ Stage = Literal[
 
 __all__ = [
     "BackendMissing",
+    "Cancelled",
     "CorruptMedia",
     "EncodeError",
     "EngineClosed",
@@ -247,6 +248,12 @@ class EngineClosed(EngineError):
     """Used after ``close()``."""
 
     code = "closed"
+
+
+class Cancelled(EngineError):
+    """The call was given up by its caller; what awaits it sees ``asyncio.CancelledError``."""
+
+    code = "cancelled"
 
 
 class BackendMissing(EngineError):

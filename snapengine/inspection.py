@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Final
 
+from . import cancelling
 from .covers import Candidate
 from .errors import InvalidOption
 from .media.decoder import Delivery
@@ -213,6 +214,7 @@ class Inspector:
 
     def _keep(self, look: _Look) -> Candidate:
         """The candidate that a frame is; judged unless it is known."""
+        cancelling.check()
         known = self.seen.get(look.pts)
         if known is not None:
             return known

@@ -17,6 +17,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
+from . import cancelling
 from .budget import BUDGET, CpuBudget
 from .media.batch import Batch
 from .media.batching import KEYS_BEHIND, Batcher
@@ -151,11 +152,18 @@ class Pipeline:
         self._dead = _Dead()
         cores = min(self._threads or self._budget.size, self._budget.size)
         several = sum(max(1, len(r.targets) if r.kind == "search" else 1) for r in plan.runs) > 1
+        stop = threading.Event()
+
+        def give_up(_: object) -> None:
+            stop.set()
+            self._budget.wake()
+
+        cancelling.on_cancel(give_up)
         if cores == 1 or not several:
             for batch in self._batcher.batches(plan.runs):
                 yield from self._in_place(batch, consume, stats, cores, skip_loop_filter)
             return
-        yield from self._parallel(plan.runs, consume, stats, cores, skip_loop_filter)
+        yield from self._parallel(plan.runs, consume, stats, cores, skip_loop_filter, stop)
 
     def _parallel(
         self,
@@ -164,14 +172,14 @@ class Pipeline:
         stats: RunStats,
         cores: int,
         skip_loop_filter: bool,
+        stop: threading.Event,
     ) -> Generator[Answer[T], None, None]:
-        stop = threading.Event()
         pending: deque[Future[_Done[T]]] = deque()
 
         def work(batch: Batch) -> _Done[T]:
             mine = RunStats()
             try:
-                with self._budget.take(1):
+                with self._budget.take(1, stop.is_set):
                     loop_off = skip_loop_filter and batch.key_only
                     with self._pool.lend(1, loop_off) as decoder:
                         return self._decode(decoder, batch, consume, mine, stop.is_set)
@@ -203,11 +211,13 @@ class Pipeline:
                 yield from self._finish(pending.popleft().result(), consume, stats)
         finally:
             stop.set()
+            self._budget.wake()
             for future in pending:
                 future.cancel()
             executor.shutdown(wait=True)
 
     def _finish(self, done: _Done[T], consume: Consumer[T], stats: RunStats) -> Iterator[Answer[T]]:
+        cancelling.check()  # then what was not answered is not missing
         yield from done.answers
         if done.missing:
             yield from self._again(done.missing, consume, stats)
@@ -223,10 +233,10 @@ class Pipeline:
         """Decode in the calling thread, with frame threads when there is enough to decode."""
         large = batch.rest is not None or len(batch.items) >= _FRAME_THREAD_PACKETS
         with (
-            self._budget.take(cores if large else 1) as threads,
+            self._budget.take(cores if large else 1, cancelling.is_cancelled) as threads,
             self._pool.lend(threads, skip_loop_filter and batch.key_only) as decoder,
         ):
-            done = self._decode(decoder, batch, consume, stats, bool)
+            done = self._decode(decoder, batch, consume, stats, cancelling.is_cancelled)
         yield from self._finish(done, consume, stats)
 
     def _decode(
@@ -354,7 +364,8 @@ class Pipeline:
         """Every frame of a batch, in the calling thread."""
         with (
             # With frame threads libavcodec hides damage differently each time, and loses its flag.
-            self._budget.take(1) as threads,
+            self._budget.take(1, cancelling.is_cancelled) as threads,
             self._pool.lend(threads, False) as decoder,
         ):
-            yield from decoder.decode(batch, stats, skip=False)
+            yield from decoder.decode(batch, stats, skip=False, cancelled=cancelling.is_cancelled)
+        cancelling.check()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Final
 
+from . import cancelling
 from .budget import BUDGET
 from .errors import EngineClosed, LimitExceeded, NoFrameAtTarget, SnapError
 from .media.batching import Batcher
@@ -132,11 +133,13 @@ class Session:
 
     def _new_meter(self) -> Meter:
         allowed = self.limits.deadline_seconds
-        return Meter(
+        meter = Meter(
             max_requests=self.limits.max_requests,
             max_bytes=self.limits.max_bytes_read,
             deadline=None if allowed is None else time.monotonic() + allowed,
         )
+        cancelling.on_cancel(meter.stop)
+        return meter
 
     def _open_demuxer(self, stats: RunStats, meter: Meter) -> Demuxer:
         source = self._source
@@ -149,6 +152,7 @@ class Session:
     @contextlib.contextmanager
     def call(self) -> Iterator[Call]:
         """Lend a demuxer to one call, count its work, take the demuxer back."""
+        cancelling.check()
         with self._lock:
             self.check_open()
             demuxer = self._idle.pop() if self._idle else None
@@ -216,6 +220,7 @@ class Session:
 
     def times(self, sampling: Sampling) -> tuple[tuple[Fraction, ...], Fraction | None]:
         """The instants a request means, and the duration as far as it is known (seconds)."""
+        cancelling.check()
         if sampling.needs_duration:
             self.find_end()
         duration = self.duration()

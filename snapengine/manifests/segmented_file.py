@@ -17,7 +17,7 @@ from .references import shown
 #: So many segments are fetched ahead of the one that is being read.
 _AHEAD: Final = 6
 #: What is asked for first of a file whose size nobody knows, at least and at most.
-_LEAST: Final = 64 << 10
+_LEAST: Final = 16 << 10
 _STEP: Final = 1 << 20
 #: About the size of an initialization segment.
 _INIT: Final = 4 << 10
@@ -133,8 +133,9 @@ class SegmentedFile:
         return self.read_some(offset, size, Meter())
 
     def read_some(self, offset: int, size: int, meter: Meter) -> bytes:
-        """Of the first segment with what stands before it."""
+        """Of the first segment with what stands before it; both are fetched at the same time."""
         number = next(i for i, s in enumerate(self._segments) if not s.missing)
+        self.expect_segments([number], meter)
         data = self.init(number, meter)
         if offset + size > len(data):
             data += self.segment(number, meter)

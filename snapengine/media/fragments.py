@@ -124,8 +124,8 @@ def has_fragments(data: bytes) -> bool:
 def read_samples(data: bytes, number: int, track: FragmentTrack, name: str) -> list[FragmentSample]:
     """Samples of track ``number`` in all fragments of a segment, in decode order.
 
-    Stamps are those of the media (``tfdt``, from 0 where there is none), edit lists not applied.
-    Raises :class:`CorruptMedia` for what does not fit together.
+    Stamps are those of the media (``tfdt``), edit lists not applied. Raises :class:`CorruptMedia`
+    for what does not fit together.
     """
     samples: list[FragmentSample] = []
     try:
@@ -168,13 +168,15 @@ def _read_traf(
     # An offset within the whole file (flag 1) is that of the fragment, whose place in that file
     # is not known here.
     base = moof if flags & 0x20001 else behind
-    clock = samples[-1].dts + samples[-1].duration if samples else 0
-    for part in parts:
-        if part.kind == b"tfdt":
-            long = data[part.body] == 1
-            (clock,) = struct.unpack_from(">Q" if long else ">I", data, part.body + 4)
-    end = base
     mine = owner == number
+    time = next((p for p in parts if p.kind == b"tfdt"), None)
+    if time is None and mine:
+        raise struct.error("no time (tfdt)")
+    clock = 0
+    if time is not None:
+        long = data[time.body] == 1
+        (clock,) = struct.unpack_from(">Q" if long else ">I", data, time.body + 4)
+    end = base
     for part in parts:
         if part.kind == b"trun":
             run = _read_run(data, part, base, end, clock, defaults)

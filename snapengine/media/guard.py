@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 
+from .. import cancelling
 from ..errors import LimitExceeded
 from ..model.limits import Limits
 
 
 class ReadGuard:
-    """Stops reads that exceed the limits of a call; called by the reader before each."""
+    """Stops reads that exceed the limits of a call, or of one that was cancelled; called by the
+    reader before each."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
@@ -35,6 +37,8 @@ class ReadGuard:
         self.check_time()
 
     def check_time(self) -> None:
+        """Raise if time is up or the call was cancelled."""
+        cancelling.check()
         if self.deadline is not None and time.monotonic() > self.deadline:
             raise LimitExceeded(
                 f"deadline of {self.limits.deadline_seconds} s passed",

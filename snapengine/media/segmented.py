@@ -7,25 +7,25 @@ for damage, and what begins anew at a discontinuity is put where the manifest sa
 
 from __future__ import annotations
 
+import bisect
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
-import av
 from av.container import InputContainer
 from av.packet import Packet
-from av.stream import Discard
 from av.video.stream import VideoStream
 
-from ..errors import CorruptMedia, SnapError, UnsupportedCodec
+from ..errors import CorruptMedia, UnsupportedCodec
 from ..sources.base import SourceReader
 from ..sources.local import MemorySource
 from ..sources.segments import MeteredSegments
-from .fragments import FragmentTrack, has_fragments, read_samples, read_tracks
+from .fragments import has_fragments
 from .native_errors import translating
+from .segment_parsers import Sample, SegmentParser, fragment_parser, plain_parser
 
 if TYPE_CHECKING:
     from .opener import OpenedContainer
@@ -34,23 +34,8 @@ if TYPE_CHECKING:
 _KEPT = 2
 #: Stamps of transport streams have 33 bits (ISO/IEC 13818-1, 2.4.3.7).
 _WRAP = 1 << 33
-#: A segment whose stamps lie farther from where the manifest says is put there.
-_ASTRAY_SECONDS = 10
-#: Nothing is decoded to find out what is known from the first segment (37 ms of 1080p each).
-_OPTIONS = {"protocol_whitelist": "none", "codec_whitelist": "none"}
-
-
-class _Sample(NamedTuple):
-    pts: int | None
-    dts: int | None
-    duration: int
-    key: bool
-    corrupt: bool
-    data: bytes
-
-
-#: Takes the bytes of a segment apart: (number, what stands before it, its bytes).
-_Reader = Callable[[int, bytes, bytes], list[_Sample]]
+#: Seconds that a segment may begin earlier or later than the manifest says, beside rounding.
+_NEAR = Fraction(1, 4)
 
 
 class SegmentReader:
@@ -79,7 +64,7 @@ class SegmentedContainer:
         self,
         source: MeteredSegments,
         stream: VideoStream,
-        read: _Reader,
+        read: SegmentParser,
         reader: SegmentReader,
         on_read: Callable[[int], None],
         first: int,
@@ -95,8 +80,10 @@ class SegmentedContainer:
         self._on_read = on_read
         self._first = first
         self._wraps = False
-        self._kept: OrderedDict[int, list[_Sample]] = OrderedDict()
+        self._kept: OrderedDict[int, list[Sample]] = OrderedDict()
         self._origin = 0
+        #: when segments that were read begin (ticks), and their numbers
+        self._begins: list[tuple[int, int]] = []
         self._number, self._next = first, 0
 
     def begin(self, shift: int, *, wraps: bool) -> None:
@@ -124,22 +111,45 @@ class SegmentedContainer:
 
     def seek(self, stamp: int, **_: Any) -> None:
         """Position at the last keyframe at or before ``stamp``, else at the first packet."""
-        number = self._source.at((stamp - self._origin) * self._time_base)
-        number = max(self._first, number)
         last = len(self._source.segments) - 1
-        ahead = self._position(number, stamp)
-        if ahead is None:
-            while ahead is None and number > self._first:
-                number -= 1
-                ahead = self._position(number, stamp)
-        else:
-            # Segments are longer or shorter than manifests say.
-            while number < last and (end := self._end(number)) is not None and stamp >= end:
-                later = self._position(number + 1, stamp)
-                if later is None:
+        number, ahead = self._guess(stamp), None
+        low, high = self._first, last  # where it may be, as far as is known
+        while True:
+            found = self._position(number, stamp)
+            if found is not None:
+                ahead, low = found, number
+                end = self._end(number)
+                if number == high or end is None or stamp < end:
                     break
-                number, ahead = number + 1, later
-        self._number, self._next = number, ahead or 0
+                following = max(number + 1, min(self._guess(stamp), high))
+            else:
+                high = number - 1
+                if number <= low:
+                    break
+                following = min(number - 1, max(self._guess(stamp), low))
+                if ahead is not None and following == low:
+                    number = low
+                    break
+            number = following
+        self._number, self._next = max(self._first, number), ahead or 0
+
+    def _guess(self, stamp: int) -> int:
+        """The segment that should hold ``stamp``: as the manifest says, corrected by those that
+        were read, as its times may be off by more and more."""
+        segments, known = self._source.segments, self._begins
+        place = bisect.bisect_right(known, stamp, key=lambda one: one[0])
+        if not place:
+            return max(self._first, self._source.at(self._seconds(stamp - self._origin)))
+        (begin, number), rate = known[place - 1], Fraction(1)
+        # On from the last that begins before it, at the pace of those around.
+        other = known[place] if place < len(known) else known[max(0, place - 2)]
+        passed = self._seconds(other[0] - begin)
+        if passed:
+            rate = abs((segments[other[1]].start - segments[number].start) / passed)
+        return self._source.at(segments[number].start + self._seconds(stamp - begin) * rate)
+
+    def _seconds(self, ticks: int) -> Fraction:
+        return ticks * self._time_base
 
     def _position(self, number: int, stamp: int) -> int | None:
         """Where in a segment its last keyframe at or before ``stamp`` is."""
@@ -162,7 +172,7 @@ class SegmentedContainer:
             self._number += 1
             self._next = 0
 
-    def _packet(self, sample: _Sample) -> Packet[VideoStream]:
+    def _packet(self, sample: Sample) -> Packet[VideoStream]:
         packet = cast("Packet[VideoStream]", Packet(sample.data))
         packet.time_base = self._time_base
         packet.pts, packet.dts, packet.duration = sample.pts, sample.dts, sample.duration
@@ -171,7 +181,7 @@ class SegmentedContainer:
 
     # -- segments ---------------------------------------------------------------------------
 
-    def _samples(self, number: int, expected: int | None = -1) -> list[_Sample]:
+    def _samples(self, number: int, expected: int | None = -1) -> list[Sample]:
         """The packets of a segment, stamped for the time line of the whole."""
         if number in self._kept:
             self._kept.move_to_end(number)
@@ -182,6 +192,10 @@ class SegmentedContainer:
         if begin is not None:
             wanted = None if expected is None else self._origin + self._ticks(segment.start)
             shift = self._shift(number, begin, wanted)
+            mark = begin + shift, number
+            place = bisect.bisect_left(self._begins, mark)
+            if self._begins[place : place + 1] != [mark]:
+                self._begins.insert(place, mark)
             if shift:
                 samples = [_moved(sample, shift) for sample in samples]
         self._kept[number] = samples
@@ -189,7 +203,7 @@ class SegmentedContainer:
             self._kept.popitem(last=False)
         return samples
 
-    def _raw(self, number: int) -> list[_Sample]:
+    def _raw(self, number: int) -> list[Sample]:
         self._on_read(self._reader.bytes_read)
         if self._source.segments[number].missing:
             return []
@@ -208,10 +222,15 @@ class SegmentedContainer:
             shift = anchors[segment.run] = self._anchor(number, begin)
         if self._wraps:
             shift += round((wanted - begin - shift) / _WRAP) * _WRAP
-        around = self._source.segments[max(0, number - 1) : number + 2]
-        allowed = max(Fraction(_ASTRAY_SECONDS), 3 * max(one.duration for one in around))
-        astray = abs(begin + shift - wanted) * self._time_base
-        return wanted - begin if astray > allowed else shift
+        return shift if self._is_in_place(number, begin + shift) else wanted - begin
+
+    def _is_in_place(self, number: int, begin: int) -> bool:
+        """Whether a segment begins about when it should; if not, stamps begin anew untold."""
+        segments = self._source.segments
+        first = next(s for s in segments if s.run == segments[number].run)
+        passed = begin * self._time_base - (self._origin * self._time_base + first.start)
+        told = segments[number].start - first.start
+        return told / 2 - _NEAR <= passed <= 2 * told + _NEAR
 
     def _anchor(self, number: int, begin: int) -> int:
         """For a run: what lets its first segment begin when the manifest says."""
@@ -229,11 +248,11 @@ class SegmentedContainer:
         return self._origin + self._ticks(segments[first].start) - begin
 
 
-def _earliest(samples: list[_Sample]) -> int | None:
+def _earliest(samples: list[Sample]) -> int | None:
     return min((s.pts for s in samples if s.pts is not None), default=None)
 
 
-def _moved(sample: _Sample, shift: int) -> _Sample:
+def _moved(sample: Sample, shift: int) -> Sample:
     return sample._replace(
         pts=None if sample.pts is None else sample.pts + shift,
         dts=None if sample.dts is None else sample.dts + shift,
@@ -263,9 +282,9 @@ def open_segmented(
         reader = SegmentReader(source.name)
         fragmented = opened.iso is not None and has_fragments(data)
         if fragmented:
-            read = _fragment_reader(source, stream, init)
+            read = fragment_parser(source, stream, init)
         else:
-            read = _plain_reader(source, opened)
+            read = plain_parser(source, opened)
         container = SegmentedContainer(source, stream, read, reader, on_read, first)
         shift = 0
         if fragmented:
@@ -285,109 +304,4 @@ def open_segmented(
         reader=cast(SourceReader, reader),
         source=source,
         duration=source.duration,
-    )
-
-
-def _fragment_reader(source: MeteredSegments, stream: VideoStream, init: bytes) -> _Reader:
-    own = read_tracks(init, source.name).get(stream.id)
-    if own is None:
-        raise CorruptMedia(f"{source.name}: no track {stream.id} in its header", stage="open")
-    assert stream.time_base is not None
-    ticks = 1 / stream.time_base
-    tracks: dict[int, FragmentTrack] = {}
-
-    def read(number: int, init: bytes, data: bytes) -> list[_Sample]:
-        header = source.segments[number].init
-        if header not in tracks:
-            tracks[header] = _same_codec(source, stream.id, own, init, number)
-        track = tracks[header]
-        scale = ticks / track.timescale
-        samples = read_samples(data, stream.id, track, source.name)
-        found: list[_Sample] = []
-        least: int | None = None
-        for one in reversed(samples):
-            # Composition offsets may be negative; nothing that follows is shown before its dts.
-            least = one.pts if least is None else min(least, one.pts)
-            found.append(
-                _Sample(
-                    int(one.pts * scale),
-                    int(min(one.dts, least) * scale),
-                    int(one.duration * scale),
-                    one.key,
-                    False,
-                    data[one.offset : one.offset + one.size],
-                )
-            )
-        return found[::-1]
-
-    return read
-
-
-def _same_codec(
-    source: MeteredSegments, number: int, own: FragmentTrack, init: bytes, segment: int
-) -> FragmentTrack:
-    track = read_tracks(init, source.name).get(number)
-    if track is None or track.entries != own.entries or not track.timescale:
-        raise _other_codec(source, segment)
-    return track
-
-
-def _other_codec(source: MeteredSegments, segment: int) -> UnsupportedCodec:
-    return UnsupportedCodec(
-        f"{source.name}: segment {segment} is encoded in another way than the first one",
-        stage="decode", segment=segment,
-    )  # fmt: skip
-
-
-def _plain_reader(source: MeteredSegments, opened: OpenedContainer) -> _Reader:
-    """Segments that libavformat reads one by one: transport streams, WebM."""
-    place = opened.video_streams.index(opened.stream)
-    codec = opened.stream.codec_context.codec.canonical_name
-    kind = opened.format_name.split(",")[0]
-    time_base = opened.stream.time_base
-    assert time_base is not None
-
-    def read(number: int, init: bytes, data: bytes) -> list[_Sample]:
-        if not data:
-            return []
-        memory = MemorySource(init + data, source.name)
-        try:
-            with (
-                translating("decode", source.name),
-                av.open(SourceReader(memory), "r", format=kind, options=_OPTIONS) as container,
-            ):
-                videos = container.streams.video
-                if len(videos) <= place:
-                    return []
-                stream = videos[place]
-                context = stream.codec_context
-                if context is None or codec != context.codec.canonical_name:
-                    raise _other_codec(source, number)
-                for other in container.streams:
-                    if other.index != stream.index:
-                        other.discard = Discard.all
-                scale = (stream.time_base or time_base) / time_base
-                return [_copied(p, scale) for p in container.demux(stream) if p.size]
-        except UnsupportedCodec:
-            raise
-        except SnapError as exc:
-            raise CorruptMedia(
-                f"{source.name}: segment {number} cannot be read: {exc}",
-                stage="decode", segment=number,
-            ) from exc  # fmt: skip
-
-    return read
-
-
-def _copied(packet: Packet[VideoStream], scale: Fraction) -> _Sample:
-    def ticks(value: int | None) -> int | None:
-        return value if value is None or scale == 1 else int(value * scale)
-
-    return _Sample(
-        ticks(packet.pts),
-        ticks(packet.dts),
-        ticks(packet.duration) or 0,
-        packet.is_keyframe,
-        packet.is_corrupt,
-        bytes(packet),
     )

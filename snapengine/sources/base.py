@@ -139,7 +139,8 @@ class SourceReader(io.RawIOBase):
 
     ``bytes_read`` counts what came out of the source. ``on_read`` is called with that count before
     each read and raises to stop it (limits, deadlines). ``patches`` overlay a few bytes, so that a
-    demuxer can be shown a header without the tracks that nobody asked for. ``withheld`` is a
+    demuxer can be shown a header without the tracks that nobody asked for. After an error it is at
+    its end: whoever reads gets the error once. ``withheld`` is a
     stretch that need not be fetched while a demuxer only learns what it deals with.
     """
 
@@ -163,6 +164,7 @@ class SourceReader(io.RawIOBase):
         self._patched_until = max((o + len(b) for o, b in patches), default=0)
         self._patched_from = min((o for o, _ in patches), default=0)
         self.bytes_read = 0
+        self._failed = False
 
     @property
     def name(self) -> str:
@@ -180,6 +182,16 @@ class SourceReader(io.RawIOBase):
         return True
 
     def read(self, size: int = -1, /) -> bytes:
+        if self._failed:
+            return b""
+        try:
+            return self._read_on(size)
+        except BaseException:
+            # libavformat may read on; PyAV would print each further error to stderr.
+            self._failed = True
+            raise
+
+    def _read_on(self, size: int) -> bytes:
         if self._on_read is not None:
             self._on_read(self.bytes_read)
         if size < 0:

@@ -16,7 +16,7 @@ class Block:
     """A range of the file and what has arrived of it so far (``filled`` bytes from its start).
 
     ``order`` numbers what was planned, so that reading one block tells that those before it are
-    not needed any more; 0 where nobody planned it. ``unread``: planned, and nobody has read it.
+    not needed any more; 0 where nobody planned it. ``unread``: whoever wanted it has not come for it yet.
     """
 
     __slots__ = (
@@ -31,7 +31,7 @@ class Block:
         self.state: State = "waiting"
         self.data = bytearray()
         self.filled = 0
-        self.unread = order > 0
+        self.unread = True
         self.used = 0
         self.error: BaseException | None = None
 
@@ -112,8 +112,8 @@ class Blocks:
         block.used = self._clock
 
     def shrink(self) -> None:
-        """Forget the blocks that were not used for longest until the bound holds. Those that were
-        planned and are still to be read stay."""
+        """Forget the blocks that were not used for longest until the bound holds. Those that are
+        still to be read stay."""
         if self.held <= self.max_bytes:
             return
         idle = [b for b in self._blocks if b.state == "here" and not b.unread]

@@ -20,6 +20,7 @@ from ..model.network import Network
 from .addresses import AddressPolicy
 from .base import Fetcher
 from .http import HttpFetcher
+from .kept import forget, kept
 from .meter import Meter
 from .packaged import PackagedFetcher, translated
 
@@ -104,7 +105,9 @@ def open_object(url: str, network: Network) -> Fetcher:
     def sign(fs: Any) -> str:
         return _sign(fs, protocol, place.path, network)
 
-    fs = make()
+    keeps = {**place.options, **network.storage_options}
+    # Making the others is cheap, or not known to be safe to share.
+    fs = kept(kind, keeps, make) if protocol == "s3" else make()
     try:
         signed = None if _must_fetch_itself(fs, protocol) else sign(fs)
     except SnapError:
@@ -112,9 +115,16 @@ def open_object(url: str, network: Network) -> Fetcher:
     except _CANNOT_SIGN:
         signed = None
     except Exception as exc:
+        forget(kind, keeps)
         raise translated(exc, place.name) from exc
     if signed is None:
-        return PackagedFetcher(fs, place.path, place.name, network)
+        own = make() if protocol == "s3" else fs
+        return PackagedFetcher(own, place.path, place.name, network)
+
+    def renew() -> str:
+        forget(kind, keeps)
+        return sign(make())
+
     elsewhere: Callable[[], str] | None = None
     if protocol == "s3" and not _says_region(network):
         # Signed for the default region; only if that is refused is the bucket's own looked up.
@@ -123,7 +133,7 @@ def open_object(url: str, network: Network) -> Fetcher:
 
     headers = _OSS_HEADERS if protocol == "oss" else {}
     return SignedFetcher(
-        place.name, signed, lambda: sign(make()), elsewhere,
+        place.name, signed, renew, elsewhere,
         dataclasses.replace(network, headers=headers),
     )  # fmt: skip
 

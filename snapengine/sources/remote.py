@@ -216,6 +216,7 @@ class RemoteFile:
                 return None
             block = Block(part.offset, part.size, meter)
             block.data, block.filled, block.state = bytearray(data), len(data), "here"
+            block.unread = False
             self._blocks.add(block)
             self._blocks.use(block)
             self._blocks.shrink()
@@ -253,13 +254,15 @@ class RemoteFile:
             if block.state == "here" and until >= block.size:
                 self._let_go(block)
             self._start_workers()
+        else:
+            self._let_go(block)
         self._blocks.shrink()
 
     def _let_go(self, block: Block) -> None:
         """A planned block was read, or will not be."""
         if block.unread:
             block.unread = False
-            if block.state in ("coming", "here"):
+            if block.order and block.state in ("coming", "here"):
                 self._ahead -= block.size
 
     def _forget(self, block: Block) -> None:
@@ -295,7 +298,7 @@ class RemoteFile:
         else:
             return None
         block.state = "coming"
-        if block.unread:
+        if block.order and block.unread:
             self._ahead += block.size
         return block
 
@@ -339,7 +342,7 @@ class RemoteFile:
         if error is None:
             if block.filled < asked and self._fetcher.size is None:
                 self._end = block.offset + block.filled
-            if block.unread:
+            if block.order and block.unread:
                 self._ahead -= asked - block.filled
             self._blocks.finish(block)
         else:

@@ -61,7 +61,7 @@ def _muxed(
             out.flags |= 0x0400
             packets: list[Any] = []
             for source in sources:
-                stream = out.add_stream_from_template(source.streams.video[0])
+                stream = out.add_stream_from_template(source.streams.video[0], opaque=True)
                 for packet in source.demux(source.streams.video[0]):
                     if packet.dts is not None:
                         packet.stream = stream

@@ -23,41 +23,46 @@ OURS: dict[str, set[str]] = {
     "model": {"errors"},
     "planning": _VALUES,
     "sources": _VALUES,
-    "media": {*_VALUES, "sources"},
+    "media": {*_VALUES, "cancelling", "sources"},
     "kernels": set(),
     "imaging": {*_VALUES, "kernels"},
     "outputs": _VALUES,
     "budget": {"errors"},
-    "pipeline": {*_VALUES, "budget", "media"},
+    "cancelling": {"errors"},
+    "pipeline": {*_VALUES, "budget", "cancelling", "media"},
     "results": {*_VALUES, "imaging", "outputs"},
     # It paints a layout, and is told of frames by media's value for that (see MEDIA_VALUES).
     "sheet": {*_VALUES, "imaging", "media", "outputs", "planning", "results"},
     "request": {*_VALUES, "imaging"},
-    "session": {*_VALUES, "budget", "media", "pipeline", "planning", "request", "sources"},
+    "session": {
+        *_VALUES, "budget", "cancelling", "media", "pipeline", "planning", "request", "sources",
+    },
     "scoring": {*_VALUES, "kernels"},
     # Both are told of frames by media's value for that (see MEDIA_VALUES).
     "shooting": {*_VALUES, "imaging", "media", "request", "results", "scoring", "session"},
     "covers": {*_VALUES, "results", "scoring"},
     "inspection": {
-        *_VALUES, "covers", "media", "pipeline", "request", "scoring", "session", "shooting",
+        *_VALUES, "cancelling", "covers", "media", "pipeline", "request", "scoring", "session",
+        "shooting",
     },
     "cover_search": {
         *_VALUES, "covers", "inspection", "planning", "request", "scoring", "session", "shooting",
     },
     "animating": {
-        *_VALUES, "cover_search", "outputs", "planning", "request", "results", "scoring", "session",
-        "shooting",
+        *_VALUES, "cancelling", "cover_search", "outputs", "planning", "request", "results",
+        "scoring", "session", "shooting",
     },
     "engine": {
         *_VALUES, "animating", "cover_search", "covers", "imaging", "inspection", "media",
         "outputs", "pipeline", "planning", "request", "results", "session", "sheet", "shooting",
         "sources",
     },
+    "aio": {*_VALUES, "cancelling", "engine", "results"},
     "cli": {"", "errors"},
     "demo": {"", "errors"},
     "__main__": {"cli"},
     # What the package offers, from where it lives.
-    "": {*_VALUES, "animating", "budget", "covers", "engine", "results"},
+    "": {*_VALUES, "aio", "animating", "budget", "covers", "engine", "results"},
 }  # fmt: skip
 #: Layer -> packages of others it may import; nobody may import any that is not here.
 OTHERS: dict[str, set[str]] = {
@@ -91,7 +96,7 @@ _THREADS = {"_thread", "asyncio", "concurrent", "multiprocessing"}
 #: What ``threading`` offers that starts nothing.
 _LOCKS = {"Condition", "Event", "Lock", "RLock", "get_ident", "local"}
 #: The modules that start threads.
-THREADED = ("pipeline", "service")
+THREADED = ("aio", "pipeline", "service")
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,9 @@ def test_all_is_sorted_and_complete() -> None:
     # Folders and modules become attributes when something imports them; they are not offered.
     modules = {p.stem for p in PACKAGE.iterdir()}
     helpers = {"TYPE_CHECKING", "Any", "annotations", "importlib"}
-    assert offered - helpers - (modules - {"errors"}) == set(snapengine.__all__) - {"__version__"}
+    assert offered - helpers - (modules - {"aio", "errors"}) == set(snapengine.__all__) - {
+        "__version__"
+    }
 
 
 @pytest.mark.parametrize("name", snapengine.__all__)
@@ -108,7 +110,7 @@ def test_type_checkers_are_told_the_same_names() -> None:
     tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
     block = next(n for n in tree.body if isinstance(n, ast.If))
     told = {
-        alias.name: node.module
+        alias.name: node.module or alias.name
         for node in block.body
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
@@ -130,8 +132,11 @@ def parts(name: str) -> dict[str, Any]:
                 raw, (FunctionType, property, classmethod, staticmethod)
             ):
                 found[f"{name}.{member}"] = raw
-    elif inspect.ismodule(value):
+    elif value is errors:
         found |= {f"{name}.{kind.__name__}": kind for kind in all_errors}
+    elif inspect.ismodule(value):
+        for member in value.__all__:
+            found |= {f"{name}.{member}": getattr(value, member)}
     return found
 
 

@@ -260,13 +260,13 @@ class FaultServer:
             request.sent += after
             request.sent += _act(sock, act, body[after:], reply.pause)
             return False
-        sock.sendall(head + body[:_PIECE])
-        request.sent += len(body[:_PIECE])
-        for i in range(_PIECE, len(body), _PIECE):
-            sock.sendall(body[i : i + _PIECE])
-            request.sent += len(body[i : i + _PIECE])
-        if reply.tail:
-            sock.sendall(reply.tail)
+        for i in range(0, max(1, len(body)), _PIECE):
+            piece = body[i : i + _PIECE]
+            # What belongs together goes out together: tests must not hang on when it arrives.
+            before = head if i == 0 else b""
+            behind = reply.tail if i + _PIECE >= len(body) else b""
+            sock.sendall(before + piece + behind)
+            request.sent += len(piece)
         return not (reply.close or reply.headers.get("Connection") == "close")
 
     def _good(self, request: Request) -> Reply:

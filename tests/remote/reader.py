@@ -18,14 +18,13 @@ DATA = bytes((i * 7 + i // 251) % 256 for i in range(300_000))
 OTHER = bytes(reversed(DATA))
 
 
-#: Longer than this and something waits that should not.
+#: Seconds; longer than this and something waits that should not.
 PROMPT = 1.0
+#: Little patience, for servers that hang; and much, for waits that something else must end.
 QUICK: dict[str, Any] = {
     "allow_private": True, "connect_seconds": 1, "silence_seconds": 0.2, "least_rate": 1000,
     "request_seconds": 5, "retries": 3,
 }  # fmt: skip
-
-
 PATIENT: dict[str, Any] = {"silence_seconds": 30, "request_seconds": 30, "connect_seconds": 30}
 
 

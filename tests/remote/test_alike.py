@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,7 @@ def look(source: object, network: Network) -> Outcome:
             cover = video.snapshot("30%", accuracy="keyframe", width=160)
             count(cover.stats)
             pictures.append(cover.to_ndarray().tobytes())
-            for shot in video.snapshots(count=3, width=320):
+            for shot in video.snapshots(count=2, width=320):
                 pictures.append(shot.to_ndarray().tobytes())
             count(shot.stats)
             sprite = video.sprite(count=6, columns=3, cell=(96, None), accuracy="keyframe")
@@ -103,11 +103,13 @@ def serving(path: Path, folder: Path, s3: S3Server) -> Iterator[dict[str, Any]]:
         }
 
 
-def seen_everywhere(path: Path, folder: Path, s3: S3Server) -> tuple[dict[str, Outcome], Any]:
+def seen_everywhere(
+    path: Path, folder: Path, s3: S3Server, hows: Sequence[str] = ("http", "s3", "mine")
+) -> tuple[dict[str, Outcome], Any]:
     """What each place gave, all of them the same pictures; and the places."""
     network = Network(allow_private=True, storage_options=s3.options)
     with serving(path, folder, s3) as places:
-        seen = {how: look(places[how], network) for how in ("local", "http", "s3", "mine")}
+        seen = {how: look(places[how], network) for how in ("local", *hows)}
     local = seen.pop("local")
     assert local.requests == local.bytes_fetched == 0
     for how, outcome in seen.items():
@@ -122,7 +124,7 @@ def test_generated(name: str, media: Callable[[str], Path], tmp_path: Path, s3: 
 
 
 def test_real_media(real_file: Path, tmp_path: Path, s3: S3Server) -> None:
-    seen_everywhere(real_file, tmp_path, s3)
+    seen_everywhere(real_file, tmp_path, s3, ["http"])
 
 
 @pytest.mark.parametrize("moov", ["first", "last"])
@@ -141,6 +143,22 @@ def test_what_is_planned_is_the_same_everywhere(moov: str, tmp_path: Path, s3: S
     assert places["mine"].bytes == told
     assert len(places["nginx"].log) == seen["http"].requests
     assert len(s3.requests) == seen["s3"].requests
+
+
+def test_the_disk_cache_saves_what_is_known(tmp_path: Path, s3: S3Server) -> None:
+    """A second process asks only whether it is still the same file."""
+    path = tmp_path / "long.mp4"
+    write_long_video(path, faststart=True)
+    (tmp_path / "served").mkdir()
+    network = Network(
+        allow_private=True, storage_options=s3.options, cache_folder=tmp_path / "cache"
+    )
+    with serving(path, tmp_path / "served", s3) as places:
+        for how in ("http", "s3"):
+            first, second = look(places[how], network), look(places[how], network)
+            assert first.pictures == second.pictures
+            assert first.bytes_fetched > 2 * second.bytes_fetched
+            assert second.requests == 1
 
 
 def write_long_video(path: Path, *, faststart: bool) -> None:

@@ -34,6 +34,7 @@ from snapengine.errors import (
 )
 from snapengine.model.network import SCHEMES, Network
 from snapengine.sources.base import Fetcher
+from snapengine.sources.custom import CustomFetcher
 from snapengine.sources.http import HttpFetcher
 from snapengine.sources.meter import Meter
 from snapengine.sources.objects import SignedFetcher, open_object
@@ -73,6 +74,12 @@ def fetched(fetcher: Fetcher, offset: int, size: int, meter: Meter | None = None
 
 
 def test_the_same_requests_as_over_http(s3: S3Server) -> None:
+    class Mine:
+        size = None
+
+        def read_at(self, offset: int, size: int) -> bytes:
+            return DATA[offset : offset + size]
+
     asked, meters = [], []
     s3.anonymous = True
     for fetcher in (
@@ -88,6 +95,10 @@ def test_the_same_requests_as_over_http(s3: S3Server) -> None:
         fetcher.close()
         asked.append([(r.method, r.range, r.sent, r.headers.get("if-range")) for r in s3.requests])
         meters.append((meter.requests, meter.retries, meter.bytes_fetched))
+    meter, mine = Meter(), CustomFetcher(Mine())
+    for offset, size in RANGES[:3]:
+        fetched(mine, offset, size, meter)
+    assert meter.bytes_fetched == sum(sent for _, _, sent, _ in asked[0][:3])
     assert asked[0] == asked[1]
     assert meters[0] == meters[1]
     assert meters[0] == (len(asked[0]), 0, sum(sent for _, _, sent, _ in asked[0]))
@@ -447,6 +458,29 @@ def test_a_bucket_elsewhere_is_looked_up_once(s3: S3Server, signing: type[Signin
     with pytest.raises(SourceError, match="400"):
         fetched(fetcher, 0, 10)
     fetcher.close()
+
+
+def test_what_signs_is_kept_until_it_is_refused(
+    s3: S3Server, signing: type[Signing], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opened(**options: Any) -> int:
+        """How many file systems it took."""
+        before = len(signing.made)
+        network = Network(allow_private=True, storage_options=options)
+        fetcher = open_object("s3://videos/a/v.mp4", network)
+        assert fetched(fetcher, 0, 10) == DATA[:10]
+        fetcher.close()
+        return len(signing.made) - before
+
+    assert [opened(), opened()] == [1, 0]
+    assert [opened(key="a"), opened(key="b"), opened(key="a")] == [1, 1, 0]
+    monkeypatch.setenv("AWS_PROFILE", "another")
+    assert [opened(), opened()] == [1, 0]
+    s3.refuse = [(403, "ExpiredToken")]
+    assert opened() == 1  # the one that is kept was refused: signed by a fresh one
+    assert [opened(), opened()] == [1, 0]
+    monkeypatch.setattr("snapengine.sources.kept._SECONDS", 0.0)
+    assert [opened(), opened()] == [1, 1]
 
 
 # -- fetched by the package -----------------------------------------------------------------------
