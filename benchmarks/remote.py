@@ -101,22 +101,17 @@ def _cases(quick: bool) -> list[Case]:
     )
     first = moov_first(file)
     rounds = (3, 2, 2) if quick else (15, 5, 5)
-    found = []
-    for where, one in (("first", first), ("last", file)):
-        case = ("cover", f"one keyframe cover, moov {where}", one, cover, COVER, rounds[0])
-        found.append((f"moov-{where}", case))
-    found.append(("", ("sprite", "100-cell sprite by keyframe", first, sprite, SPRITE, rounds[1])))
-    found.append(("", ("exact", "20 exact snapshots", first, exact, EXACT, rounds[2])))
+
+    def case(name: str, title: str, at: CorpusFile, what: Any, who: tuple[str, ...]) -> Case:
+        kind = ("cover", "sprite", "exact").index(name.split("-", maxsplit=1)[0])
+        title += ", 12-min 1080p H.264 over HTTP"
+        return Case(name=name, title=title, file=at, job=what, contestants=who, rounds=rounds[kind])
+
     return [
-        Case(
-            name="-".join(part for part in (kind, more) if part),
-            title=f"{title}, 12-min 1080p H.264 over HTTP",
-            file=one,
-            job=job,
-            contestants=names,
-            rounds=count,
-        )
-        for more, (kind, title, one, job, names, count) in found
+        case("cover-moov-first", "one keyframe cover, moov first", first, cover, COVER),
+        case("cover-moov-last", "one keyframe cover, moov last", file, cover, COVER),
+        case("sprite", "100-cell sprite by keyframe, moov first", first, sprite, SPRITE),
+        case("exact", "20 exact snapshots, moov first", first, exact, EXACT),
     ]
 
 
@@ -232,6 +227,8 @@ def _measure(options: argparse.Namespace) -> dict[str, Any]:
         with case.file.path.open("rb") as file:
             while file.read(1 << 24):
                 pass
+    if not options.k or "same" in options.k:
+        results["same"] = compare(cases, _say)
     started: dict[str, Worker] = {}
     skip = set(WHOLE_FILE) if options.quick else set()
     if options.only:
@@ -246,8 +243,6 @@ def _measure(options: argparse.Namespace) -> dict[str, Any]:
     finally:
         for worker in started.values():
             worker.close()
-    if not options.k or "same" in options.k:
-        results["same"] = compare(cases, _say)
     results["load_after"] = [round(value, 2) for value in os.getloadavg()]
     results["corpus"] = cases[-1].file.facts()
     return results

@@ -316,7 +316,14 @@ class Batcher:
         started = self._demuxer.at_start
         clock: int | None = None
         batch = Batch(targets=remaining, from_start=started, head=started, reliable=self._reliable)
+        # Where the index tells which packet is the last, those behind it need not be read to see.
+        last = None
+        if not self._demuxer.field_pairs:
+            last = self._demuxer.index.last_needed([t.wanted for t in targets])
         while not selector.done:
+            if clock is not None and clock == last and selector.reliable:
+                self._collect(batch, selector.end())
+                break
             packet = self._demuxer.next()
             if packet is None:
                 batch.truncated = self._demuxer.ended_early()

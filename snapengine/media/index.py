@@ -9,6 +9,7 @@ where GOPs are open.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
 from av.index import IndexEntry
 
@@ -195,11 +196,14 @@ class ContainerIndex:
         last = self._entries.search_timestamp(stop, backward=True, any_frame=True)
         return last - first if first >= 0 and last >= 0 else None
 
-    def ranges(self, key: Keyframe, last: int | None, *, more: int = 0) -> list[ByteRange]:
-        """Where the packets lie that are read for ``key``, and on up to the one that is decoded
-        behind ``last`` (pts). ``more``: so many beyond. Nothing where the index does not tell."""
+    def ranges(
+        self, key: Keyframe, wanted: Sequence[int] = (), *, more: int = 0
+    ) -> list[ByteRange]:
+        """Where the packets lie that are read for ``key``, and on up to the frames shown at
+        ``wanted`` (pts, sorted). ``more``: so many beyond. Nothing where the index does not tell.
+        """
         if self._cues:
-            return self._about(key, last)
+            return self._about(key, wanted[-1] if wanted else None)
         if not self._full:
             return []
         first = self._key(key.stamp, backward=True)
@@ -207,14 +211,43 @@ class ContainerIndex:
             return []
         count = len(self._entries)
         stop = first + 1
-        if last is not None:
-            stop = self._entries.search_timestamp(last, backward=True, any_frame=True) + 2
+        if wanted:
+            last = self._last_shown(wanted)
+            if last is None:
+                behind = self._entries.search_timestamp(wanted[-1], backward=True, any_frame=True)
+                last = behind + 1
+            stop = last + 1
         stop = min(max(stop, first + 1) + more, count)
         head = _AVI_CHUNK_HEAD if self._opened.format_name == "avi" else 0
         found: list[ByteRange] = []
         for number in range(first, stop):
             entry = self._entries[number]
             found.append(ByteRange(entry.pos, entry.size + head))
+        return found
+
+    def last_needed(self, wanted: Sequence[int]) -> int | None:
+        """dts of the last packet in decode order whose frame is shown at one of ``wanted`` (pts,
+        sorted): nothing behind it is needed. ``None`` where stamps of entries are not those of
+        packets."""
+        number = self._last_shown(wanted)
+        return None if number is None else self._entries[number].timestamp
+
+    def _last_shown(self, wanted: Sequence[int]) -> int | None:
+        # An earlier one may be decoded later, but reordering reaches no farther than this.
+        shown = [self._shown(pts) for pts in wanted[-_LOOK_AHEAD:]]
+        return max((number for number in shown if number is not None), default=None)
+
+    def _shown(self, pts: int) -> int | None:
+        if not self._full or self._opened.iso is None:
+            return None
+        latest = pts - self._least
+        last = self._entries.search_timestamp(latest, backward=True, any_frame=True)
+        found, best = None, 0
+        for number in range(last, max(-1, last - _LOOK_AHEAD), -1):
+            entry = self._entries[number]
+            shown = self._pts(number, entry)
+            if shown <= pts and not entry.is_discard and (found is None or shown > best):
+                found, best = number, shown
         return found
 
     def _about(self, key: Keyframe, last: int | None) -> list[ByteRange]:

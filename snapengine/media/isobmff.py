@@ -24,6 +24,8 @@ _TOP_LEVEL = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"s
 _MAX_BOXES = 4096
 #: Sample entries take some hundred bytes; one may carry an ICC profile.
 _MAX_STSD = 1 << 18
+#: Frames in decode order among which the last one shown is.
+_REORDERED = 32
 #: So much of the first sample is looked at while a remote file is opened: parameter sets, SEI and
 #: the header of the first slice stand there. A small sample is taken whole.
 _GLIMPSE = 4096
@@ -316,8 +318,51 @@ def _plays_whole(
         ticks, length = struct.unpack_from(">IQ", head, 20)
     else:
         ticks, length = struct.unpack_from(">II", head, 12)
+    if media_time != first or not ticks:
+        return False
     # The list counts in ticks of the movie, often milliseconds: it may be short by one of those.
-    return media_time == first and bool(ticks) and (duration + 1) * ticks >= length * timescale
+    if (duration + 1) * ticks >= length * timescale:
+        return True
+    # Some muxers write a media duration that no frame needs.
+    last = _last_shown(source, track)
+    return last is not None and duration * ticks > (last - media_time) * timescale
+
+
+def _last_shown(source: Source, track: _Box) -> int | None:
+    """When the last frame begins to be shown, in ticks of the track."""
+    stts, ctts = (
+        _find(source, track, b"mdia", b"minf", b"stbl", name) for name in (b"stts", b"ctts")
+    )
+    if stts is None:
+        return None
+    counts, deltas = _runs(source, stts)
+    ends = np.cumsum(counts * deltas)
+    if not len(ends):
+        return None
+    # The last ones in decode order; reordering reaches no farther.
+    dts = [int(ends[-1])]
+    for run in range(len(counts) - 1, -1, -1):
+        for _ in range(min(int(counts[run]), _REORDERED + 1 - len(dts))):
+            dts.append(dts[-1] - int(deltas[run]))
+    del dts[0]
+    offsets = [0] * len(dts)
+    if ctts is not None:
+        counts, values = _runs(source, ctts)
+        offsets = []
+        for run in range(len(counts) - 1, -1, -1):
+            count = min(int(counts[run]), len(dts) - len(offsets))
+            offsets += [int(values[run].astype(np.int32))] * count
+        if len(offsets) != len(dts):
+            return None
+    return max(map(sum, zip(dts, offsets, strict=True)))
+
+
+def _runs(source: Source, box: _Box) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """A run-length coded table: counts and values."""
+    data = source.read_at(box.body + 4, box.end - box.body - 4)
+    (count,) = struct.unpack_from(">I", data)
+    table = np.frombuffer(data, ">u4", min(count, (len(data) - 4) // 8) * 2, 4).reshape(-1, 2)
+    return table[:, 0].astype(np.int64), table[:, 1].astype(np.int64)
 
 
 def _matrix(source: Source, offset: int) -> tuple[int, ...] | None:

@@ -13,7 +13,7 @@ from av.video.stream import VideoStream
 from ..errors import InvalidOption, NoVideoStream, SourceDenied, UnrecognizedContainer
 from ..errors import UnsupportedCodec as _UnsupportedCodec
 from ..model.media import AttachedPicture
-from ..sources.base import MeteredSource, Source, SourceReader
+from ..sources.base import MeteredSource, Source, SourceReader, Withheld
 from .isobmff import IsoHeader, VideoTrack, lacks_index, read_header
 from .matroska import read_tracks
 from .native_errors import translating
@@ -146,9 +146,12 @@ def _open_by_glimpse(source: Source, on_read: Any, stream: int | None) -> Opened
         return None
     with translating("open", source.name):
         iso = read_header(source)
-    if iso is None or iso.needless is None:
+    # What is about as small as AVIO's buffer would be read into it when it is passed over.
+    if iso is None or iso.needless is None or iso.needless[1] - iso.needless[0] <= 2 * _BUFFER_SIZE:
         return None
-    opened = _open_container(source, on_read, stream, withheld=iso.needless)
+    filler = _rest_as_one_unit(source, iso)
+    withheld = Withheld(*iso.needless, _BUFFER_SIZE, filler)
+    opened = _open_container(source, on_read, stream, withheld)
     context = opened.stream.codec_context
     codec = context.codec.canonical_name
     # Of AV1 only whole pictures tell the shape of pixels, where the container does not.
@@ -159,17 +162,30 @@ def _open_by_glimpse(source: Source, on_read: Any, stream: int | None) -> Opened
     return None
 
 
+def _rest_as_one_unit(source: Source, iso: IsoHeader) -> tuple[int, bytes]:
+    """What makes the part of the first sample that is not there one NAL unit (ISO/IEC 14496-15):
+    units begin with their length, in four bytes as a rule, and one of no length ends it all."""
+    (track,) = iso.tracks
+    assert track.first_sample is not None and iso.needless is not None
+    begin, size = track.first_sample
+    position, seen = begin, iso.needless[0]
+    while position + 4 <= seen:
+        position += 4 + int.from_bytes(source.read_at(position, 4), "big")
+    rest = begin + size - position - 4
+    return (position, rest.to_bytes(4, "big")) if rest > 0 else (0, b"")
+
+
 def _open_container(
     source: Source,
     on_read: Any,
     stream: int | None,
-    withheld: tuple[int, int] | None = None,
+    withheld: Withheld | None = None,
 ) -> OpenedContainer:
     with translating("open", source.name):
         iso = read_header(source)
         matroska = () if iso is not None else read_tracks(source)
         reader = SourceReader(source, on_read=on_read, patches=iso.patches if iso else ())
-        reader.withheld = None if withheld is None else (*withheld, _BUFFER_SIZE)
+        reader.withheld = withheld
         container = av.open(
             reader,
             "r",

@@ -26,10 +26,8 @@ def planned_ranges(
     for run in runs:
         if run.kind == "search" or run.keyframe is None:
             continue
-        last = None
-        if run.kind == "exact":
-            last = max(target.wanted for target in run.targets)
-        needed += index.ranges(run.keyframe, last, more=int(field_pairs))
+        wanted = [t.wanted for t in run.targets] if run.kind == "exact" else ()
+        needed += index.ranges(run.keyframe, sorted(wanted), more=int(field_pairs))
     return merge(needed)
 
 

@@ -146,7 +146,8 @@ class SegmentedContainer:
         passed = self._seconds(other[0] - begin)
         if passed:
             rate = abs((segments[other[1]].start - segments[number].start) / passed)
-        return self._source.at(segments[number].start + self._seconds(stamp - begin) * rate)
+        seconds = segments[number].start + self._seconds(stamp - begin) * rate
+        return max(self._first, self._source.at(seconds))
 
     def _seconds(self, ticks: int) -> Fraction:
         return ticks * self._time_base

@@ -134,6 +134,16 @@ def expect(source: Source, ranges: Sequence[ByteRange]) -> None:
         source.expect(ranges)
 
 
+class Withheld(NamedTuple):
+    """From ``begin`` to ``end`` nothing is read for now. ``buffer``: bytes of AVIO's buffer.
+    ``filler``: what stands there instead of zeros, and where."""
+
+    begin: int
+    end: int
+    buffer: int
+    filler: tuple[int, bytes] = (0, b"")
+
+
 class SourceReader(io.RawIOBase):
     """A seekable stream over a :class:`Source`, as ``AVIOContext`` wants it. One per demuxer.
 
@@ -156,8 +166,8 @@ class SourceReader(io.RawIOBase):
         # Of a remote file what is at hand is enough: what lies behind may never be needed.
         planned = isinstance(source, MeteredSource)
         self._read = source.read_some if planned else source.read_at
-        #: offsets between which nothing is to be read for now, and the size of AVIO's buffer
-        self.withheld: tuple[int, int, int] | None = None
+        #: what is not to be read for now
+        self.withheld: Withheld | None = None
         self._position = 0
         self._on_read = on_read
         self._patches = sorted(patches)
@@ -201,27 +211,30 @@ class SourceReader(io.RawIOBase):
             data = self._read(start, size)
             self.bytes_read += len(data)
         else:
-            data = self._read_around(start, size, *self.withheld)
+            data = self._read_around(start, size, self.withheld)
         self._position = start + len(data)
         if start < self._patched_until and self._position > self._patched_from:
             data = self._patch(start, data)
         return data
 
-    def _read_around(self, start: int, size: int, begin: int, end: int, buffer: int) -> bytes:
-        """Read without fetching anything from ``begin`` to ``end``.
+    def _read_around(self, start: int, size: int, withheld: Withheld) -> bytes:
+        """Read without fetching anything of what is withheld.
 
         What is larger than AVIO's buffer goes past it, straight into a packet that is going to be
-        thrown away: it is filled up with zeros, so that the lengths in it hold. Into the buffer,
-        where it would stay, go only bytes that are the file's.
+        thrown away: it is filled up, so that the lengths in it hold. Into the buffer, where it
+        would stay, go only bytes that are the file's.
         """
+        begin, end, buffer, (at, filler) = withheld
         wanted = size if start >= end else min(size, max(0, begin - start))
         real = self._read(start, wanted) if wanted else b""
         self.bytes_read += len(real)
-        if start >= end:
+        if start >= end or start + len(real) < begin or size <= buffer:
             return real
-        if start + len(real) < begin or size <= buffer:
-            return real
-        return real.ljust(min(size, end - start), b"\0")
+        made_up = bytearray(min(size, end - start) - len(real))
+        first = at - start - len(real)
+        if filler and 0 <= first <= len(made_up) - len(filler):
+            made_up[first : first + len(filler)] = filler
+        return real + made_up
 
     def _patch(self, start: int, data: bytes) -> bytes:
         out = bytearray(data)

@@ -350,8 +350,10 @@ class RemoteFile:
             if not isinstance(error, SnapError):
                 error = _unforeseen(self.name, error)
             block.error, block.state = error, "failed"
-            if block.meter.stopped:
-                self._blocks.remove(block)  # nobody is going to ask for it
+            if block.meter.stopped and block.filled:
+                self._blocks.finish(block)  # the call is over; what came until then is good
+            elif block.meter.stopped:
+                self._blocks.remove(block)
         self._blocks.shrink()
 
     def _look_at_disk(self, first: Block) -> None:

@@ -51,6 +51,7 @@ def test_samples_are_those_of_libavformat(name: str, sound: float) -> None:
     track = read_tracks(header, "x")[number]
     samples = read_samples(body, number, track, "x")
     assert has_fragments(body)
+    assert time_base is not None
     assert track.timescale == 1 / time_base
     assert [body[s.offset : s.offset + s.size] for s in samples] == [bytes(p) for p in packets]
     assert [s.key for s in samples] == [p.is_keyframe for p in packets]

@@ -256,8 +256,8 @@ class FaultServer:
             return False
         if stage == "middle":
             after = len(body) // 2 if after is None else min(after, len(body))
-            sock.sendall(head + body[:after])
             request.sent += after
+            sock.sendall(head + body[:after])
             request.sent += _act(sock, act, body[after:], reply.pause)
             return False
         for i in range(0, max(1, len(body)), _PIECE):
@@ -265,8 +265,8 @@ class FaultServer:
             # What belongs together goes out together: tests must not hang on when it arrives.
             before = head if i == 0 else b""
             behind = reply.tail if i + _PIECE >= len(body) else b""
+            request.sent += len(piece)  # first: whoever has read it may look at this at once
             sock.sendall(before + piece + behind)
-            request.sent += len(piece)
         return not (reply.close or reply.headers.get("Connection") == "close")
 
     def _good(self, request: Request) -> Reply:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,6 +13,8 @@ from snapengine.errors import InvalidOption, SnapError, SourceDenied, SourceErro
 from snapengine.model.network import Network
 from snapengine.sources.addresses import AddressPolicy
 from snapengine.sources.http import HttpFetcher
+from snapengine.sources.http_connect import connect
+from snapengine.sources.http_connection import Waiting
 from snapengine.sources.http_url import parse_url
 from snapengine.sources.meter import Meter
 
@@ -166,6 +169,26 @@ def test_rebinding_between_two_ranges(server: FaultServer) -> None:
         fetcher.fetch(10, 10, got.extend, Meter())
     fetcher.close()
     assert bytes(got) == DATA[:10]
+
+
+def test_the_address_that_was_reached_is_judged_too(server: FaultServer) -> None:
+    """Whatever the system made of the address: the judge here lets the first question pass."""
+
+    class Judge(AddressPolicy):
+        asked = 0
+
+        def refusal(self, address: str) -> str | None:
+            self.asked += 1
+            return None if self.asked == 1 else super().refusal(address)
+
+    judge = Judge(Network())
+    origin = parse_url(server.url("/v.mp4"), frozenset({"http"})).origin
+    with pytest.raises(SourceDenied, match="loopback"):
+        connect(
+            origin, judge, socket.getaddrinfo, ssl.create_default_context,
+            Waiting(Meter(), 5, "x"), 5,
+        )  # fmt: skip
+    assert judge.asked == 2
 
 
 def test_of_a_mixed_answer_only_the_allowed_address_is_used(server: FaultServer) -> None:

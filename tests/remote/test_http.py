@@ -226,6 +226,17 @@ def test_headers_that_are_missing_later_are_no_change(server: FaultServer) -> No
         reader.check(100, 100)
 
 
+def test_a_validator_with_line_breaks_gets_into_no_request(server: FaultServer) -> None:
+    """http.client keeps the breaks of a header that was folded."""
+    folded = b'HTTP/1.1 206 OK\r\nContent-Range: bytes 0-9/300000\r\nETag: "a\r\n X-Bad: b"\r\n\r\n'
+    server.put(PATH, Served(DATA, None, None))
+    server.faults.append(raw(folded + DATA[:10]))
+    with Reader(server.url(PATH)) as reader:
+        reader.check(0, 10)
+        reader.check(10, 10)
+    assert not {"if-range", "x-bad"} & server.requests[1].headers.keys()
+
+
 # Sizes and ends --------------------------------------------------------------------------------
 
 

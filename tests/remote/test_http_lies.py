@@ -142,8 +142,8 @@ def test_a_steady_trickle_is_silence(server: FaultServer) -> None:
 
 def test_a_slow_and_steady_stream_is_none(server: FaultServer) -> None:
     server.faults.append(cut("body", "drip", pause=0.001))
-    with fetcher(server, retries=0, least_rate=10, silence_seconds=0.05) as http:
-        assert get(http, 0, 300) == DATA[:300]
+    with fetcher(server, retries=0, least_rate=10, silence_seconds=0.3) as http:
+        assert get(http, 0, 600) == DATA[:600]
 
 
 def test_a_body_that_is_of_no_use_is_not_waited_for(server: FaultServer) -> None:

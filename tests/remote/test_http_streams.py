@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from snapengine.errors import LimitExceeded, RangesUnsupported, SourceChanged
+from snapengine.errors import (
+    LimitExceeded,
+    RangesUnsupported,
+    SourceChanged,
+    SourceError,
+    SourceTimeout,
+)
 from snapengine.sources.meter import Meter
 
 from .fault_server import FaultServer, Served, answer, chunked, cut, leftovers
@@ -166,3 +173,64 @@ def test_a_stream_that_later_serves_ranges(whole: FaultServer) -> None:
         whole.ranges = True
         reader.check(200_000, 1000)
         reader.check(0, 5000)
+
+
+def test_each_call_counts_what_it_reads_of_a_stream(whole: FaultServer) -> None:
+    with Reader(whole.url(PATH), without_ranges="stream") as reader:
+        reader.check(0, 1000)
+        first, reader.meter = reader.meter, Meter()
+        reader.check(250_000, 50_000)
+        reader.check(0, 300_000)
+        assert reader.meter.requests == 1  # it did not send one, and goes on in another's
+        assert first.bytes_fetched + reader.meter.bytes_fetched == len(DATA)
+        assert reader.meter.bytes_fetched > 50_000
+    assert len(whole.requests) == 1
+
+
+def test_a_stream_may_take_longer_than_a_range(whole: FaultServer) -> None:
+    """As long as bytes come; ``request_seconds`` is for those who get none."""
+    whole.faults.append(cut("body", "drip", pause=0.001))
+    with Reader(
+        whole.url(PATH), without_ranges="stream", request_seconds=0.3, least_rate=1, retries=0
+    ) as reader:
+        begun = time.monotonic()
+        waited = bytearray()
+        other = threading.Thread(
+            target=reader.fetcher.fetch, args=(790, 10, waited.extend, reader.meter)
+        )
+        reader.check(0, 1)  # so that the other one waits, or reads, and sends no request
+        other.start()
+        reader.check(0, 800)
+        other.join(5)
+        assert bytes(waited) == DATA[790:800]
+        assert time.monotonic() - begun > 0.4
+    whole.faults = [cut("body", "hang")]
+    with (
+        Reader(whole.url(PATH), without_ranges="stream", request_seconds=0.3) as reader,
+        pytest.raises(SourceTimeout),
+    ):
+        reader.get(0, 800)
+
+
+def test_a_stream_that_is_too_long_is_not_read_again(whole: FaultServer) -> None:
+    whole.faults.append(chunked(5000, times=None))
+    with Reader(whole.url(PATH), without_ranges="stream", stream_bytes=200_000) as reader:
+        for _ in range(3):
+            with pytest.raises(LimitExceeded):
+                reader.get(250_000, 1000)
+        reader.check(100_000, 1000)
+    assert len(whole.requests) == 1
+
+
+def test_a_temporary_file_that_cannot_be_made(
+    whole: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full() -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", full)
+    with (
+        Reader(whole.url(PATH), without_ranges="stream") as reader,
+        pytest.raises(SourceError, match="No space left"),
+    ):
+        reader.get(0, 800)

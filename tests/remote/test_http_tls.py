@@ -80,6 +80,7 @@ def test_certificates_are_verified(authority: trustme.CA) -> None:
 
 
 def test_tls_to_a_server_that_speaks_none(server: FaultServer) -> None:
+    server.faults.append(cut("connect", "drip", times=None, pause=0.001))
     url = server.url(PATH).replace("http:", "https:")
     with Reader(url, retries=1) as reader, pytest.raises(SourceBusy):
         reader.get(0, 100)
