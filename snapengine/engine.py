@@ -72,13 +72,14 @@ def open(
     ``source``: a path, a URL (http, https, s3, oss, gs, abfs and what else ``network`` allows),
     bytes, a seekable binary file object, or an object with ``read_at(offset, size)`` and ``size``,
     called from several threads at a time. Of URLs and such objects only the bytes are fetched that
-    the pictures need. ``network``: see :class:`Network`. ``stream``: which video stream, from 0, attached
-    pictures not counted; ``None`` the best. ``threads``: decoding threads for this video, at most
-    the process's budget; ``None`` all of it. ``limits``: see :class:`Limits`.
+    the pictures need. ``network``: see :class:`Network`. ``stream``: which video stream, from 0,
+    attached pictures not counted; ``None`` the best. ``threads``: decoding threads for this video,
+    at most the process's budget; ``None`` all of it. ``limits``: see :class:`Limits`.
 
-    Raises ``SourceNotFound``, ``SourceDenied``, ``SourceTimeout``, ``UnrecognizedContainer``, ``NoVideoStream``,
-    ``UnsupportedCodec``, ``LimitExceeded``, ``InvalidOption``; warns with ``PictureWarning`` when
-    the colours of its pictures will be approximate. Close the result, or use ``with``.
+    Raises ``SourceNotFound``, ``SourceDenied``, ``SourceTimeout``, ``UnrecognizedContainer``,
+    ``NoVideoStream``, ``UnsupportedCodec``, ``LimitExceeded``, ``InvalidOption``; warns with
+    ``PictureWarning`` when the colours of its pictures will be approximate. Close the result, or
+    use ``with``.
     """
     if stream is not None and (isinstance(stream, bool) or not isinstance(stream, int)):
         raise InvalidOption(f"stream must be a whole number, not {stream!r}")

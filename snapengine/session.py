@@ -31,7 +31,7 @@ from .pipeline import DecoderPool, Pipeline
 from .planning.planner import StreamClock, make_plan
 from .planning.sampling import Sampling
 from .request import PictureOptions
-from .sources import MeteredSource, Meter, PlannedSource, Source
+from .sources import Meter, MeteredSource, PlannedSource, Source
 
 #: No video has more pictures a second than this; those that say so are taken for the second.
 _FASTEST: Final = 480
@@ -82,8 +82,8 @@ class Session:
         self._lock = threading.Lock()
         self._idle: list[Demuxer] = []
         self._closed = False
-        self.open_stats = RunStats()
-        demuxer = self._open_demuxer(self.open_stats, meter)
+        self._open_stats, self._open_meter = RunStats(), meter
+        demuxer = self._open_demuxer(self._open_stats, meter)
         try:
             demuxer.peek_first()
             self._parameters = CodecParameters.of(
@@ -105,12 +105,18 @@ class Session:
         #: whether the stream's stamps can be believed; if not, no frame is called exact
         self.tells_time = not demuxer.opened.stamps_lie
         self._first_stamps = demuxer.index.first_stamps
-        self.open_stats.bytes_read = demuxer.opened.reader.bytes_read
-        _count_fetched(self.open_stats, meter)
-        if self._remote is not None:
-            self._remote.dismiss(meter)
+        self._open_stats.bytes_read = demuxer.opened.reader.bytes_read
         self._end_sought = False
         self._idle.append(demuxer)
+
+    @property
+    def open_stats(self) -> RunStats:
+        """What opening cost, and looking for the end. The last bytes of a remote header may still
+        be on their way."""
+        stats, fetched = self._open_stats.snapshot(), RunStats()
+        _count_fetched(fetched, self._open_meter)
+        stats.add(fetched)
+        return stats
 
     def close(self) -> None:
         """Release file handles and decoders. Calls under way end with ``EngineClosed``."""
@@ -202,6 +208,7 @@ class Session:
             return
         with self.call() as call:
             found = call.demuxer.last_stamp()
+        self._open_stats.add(call.stats)
         self._end_sought = True
         if found is None:
             return

@@ -1,8 +1,7 @@
 """The samples of a movie fragment (ISO/IEC 14496-12, 8.8): what lies where, and when it is shown.
 
-Segments of HLS and DASH are read with it, one by one. libavformat reads a fragmented file as one:
-its stamps depend on which fragments came before, and a fragment that was passed over is one that
-it does not know to be missing.
+Segments of HLS and DASH are read with it, one by one and in any order, without opening a container
+for each.
 """
 
 from __future__ import annotations

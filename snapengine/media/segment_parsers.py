@@ -21,7 +21,7 @@ from .native_errors import translating
 if TYPE_CHECKING:
     from .opener import OpenedContainer
 
-#: Nothing is decoded to find out what is known from the first segment (37 ms of 1080p each).
+#: Nothing is decoded to find out what the first segment has told: 1 ms instead of 37 (1080p).
 _OPTIONS = {"protocol_whitelist": "none", "codec_whitelist": "none"}
 #: What is read without a header of its own, and carries its stamps along.
 _PLAIN = frozenset({"matroska", "mpegts"})

@@ -164,8 +164,7 @@ class SourceReader(io.RawIOBase):
         super().__init__()
         self._source = source
         # Of a remote file what is at hand is enough: what lies behind may never be needed.
-        planned = isinstance(source, MeteredSource)
-        self._read = source.read_some if planned else source.read_at
+        self._read = source.read_some if isinstance(source, MeteredSource) else source.read_at
         #: what is not to be read for now
         self.withheld: Withheld | None = None
         self._position = 0

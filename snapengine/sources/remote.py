@@ -7,7 +7,6 @@ Readers wait for the bytes they need, not for whole blocks.
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import threading
 import time
@@ -18,7 +17,8 @@ from typing import Final
 from ..errors import EngineClosed, SnapError, SourceError
 from .base import ByteRange, Fetcher
 from .blocks import Block, Blocks
-from .disk_cache import CacheKey, DiskCache
+from .disk_cache import DiskCache
+from .file_on_disk import FileOnDisk
 from .meter import Meter
 
 #: The first request: most headers, or the place of the rest; little enough to be wasted.
@@ -30,6 +30,8 @@ _LARGEST_STEP: Final = 1 << 20
 _PLACES: Final = 8
 #: Larger ranges are fetched over several connections.
 _PIECE: Final = 1 << 20
+#: So few bytes are sooner here than a new connection.
+_NEARLY: Final = 64 << 10
 #: Seconds between two looks at a call's limits while waiting.
 _LOOK: Final = 0.5
 
@@ -57,15 +59,14 @@ class RemoteFile:
         self._urgent: deque[Block] = deque()
         self._planned: deque[Block] = deque()
         self._workers: list[threading.Thread] = []
+        self._coming: list[Block] = []
         self._orders = 0
         self._expected: dict[Meter, deque[Block]] = {}
         self._ahead = 0  # bytes of planned blocks that have been started and not read
         self._steps: dict[int, int] = {}  # where reading stopped -> its last step
         self._end: int | None = None  # found by reading, where the server does not tell
         self._begun = self._closed = False
-        self._disk = disk
-        self._key: CacheKey | None = None
-        self._on_disk: list[ByteRange] = []
+        self._disk = None if disk is None else FileOnDisk(disk)
 
     # -- facts ------------------------------------------------------------------------------
 
@@ -149,11 +150,11 @@ class RemoteFile:
                 return
             self._closed = True
             workers = list(self._workers)
-            meters = {id(b.meter): b.meter for b in self._blocks if b.state == "coming"}
+            meters = {b.meter for b in self._coming}
             for block in [b for b in self._blocks if b.state == "waiting"]:
                 self._forget(block)
             self._changed.notify_all()
-        for meter in meters.values():
+        for meter in meters:
             meter.stop(EngineClosed(f"{self.name}: the video is closed"))
         self._fetcher.close()
         for worker in workers:
@@ -183,45 +184,20 @@ class RemoteFile:
     def _missing(self, offset: int, size: int) -> list[ByteRange]:
         """What must be fetched of a range: neither here, nor coming, nor on disk."""
         gaps = self._blocks.missing(offset, max(0, size))
-        for start, length in self._on_disk:
-            left: list[ByteRange] = []
-            for gap in gaps:
-                low, high = max(gap.offset, start), min(gap.offset + gap.size, start + length)
-                if low >= high:
-                    left.append(gap)
-                    continue
-                if low > gap.offset:
-                    left.append(ByteRange(gap.offset, low - gap.offset))
-                if high < gap.offset + gap.size:
-                    left.append(ByteRange(high, gap.offset + gap.size - high))
-            gaps = left
-        return gaps
+        return gaps if self._disk is None else self._disk.missing(gaps)
 
     def _from_disk(self, offset: int, meter: Meter) -> Block | None:
         """The block around ``offset`` as the disk cache holds it."""
-        if self._disk is None or self._key is None:
+        found = None if self._disk is None else self._disk.load(offset, self._blocks)
+        if found is None:
             return None
-        for span in self._on_disk:
-            if not span.offset <= offset < span.offset + span.size:
-                continue
-            # Only what memory does not hold already: blocks never overlap.
-            part = next(
-                p
-                for p in self._blocks.missing(span.offset, span.size)
-                if p.offset <= offset < p.offset + p.size
-            )
-            data = self._disk.get(self._key, part.offset, part.size)
-            if data is None:  # damaged, or swept away by another process
-                self._on_disk.remove(span)
-                return None
-            block = Block(part.offset, part.size, meter)
-            block.data, block.filled, block.state = bytearray(data), len(data), "here"
-            block.unread = False
-            self._blocks.add(block)
-            self._blocks.use(block)
-            self._blocks.shrink()
-            return block
-        return None
+        block = Block(found[0], len(found[1]), meter)
+        block.data, block.filled, block.state = bytearray(found[1]), block.size, "here"
+        block.unread = False
+        self._blocks.add(block)
+        self._blocks.use(block)
+        self._blocks.shrink()
+        return block
 
     def _demand(self, offset: int, size: int, meter: Meter) -> Block:
         """A block for a read that nobody planned."""
@@ -282,6 +258,8 @@ class RemoteFile:
             if room < 0 or ready >= self._connections:
                 break
             ready += 1
+        # Those that have nearly finished go on with what is next: a new connection takes longer.
+        ready -= sum(1 for b in self._coming if b.size - b.filled <= _NEARLY)
         while ready > 0 and len(self._workers) < self._connections and not self._closed:
             worker = threading.Thread(target=self._work, name="snapengine-fetch", daemon=True)
             self._workers.append(worker)
@@ -298,6 +276,7 @@ class RemoteFile:
         else:
             return None
         block.state = "coming"
+        self._coming.append(block)
         if block.order and block.unread:
             self._ahead += block.size
         return block
@@ -317,12 +296,12 @@ class RemoteFile:
             with self._changed:
                 self._finish(block, error)
                 self._changed.notify_all()
-            if error is None:
-                self._remember(block)
+            if error is None and self._disk is not None:
+                self._disk.store(block)
 
     def _fetch(self, block: Block) -> None:
         # What the disk holds is known with the first block: nobody goes on before that.
-        whole = self._disk is not None and self._key is None and not block.offset
+        whole = self._disk is not None and not self._disk.knows_file and not block.offset
 
         def sink(piece: bytes) -> None:
             with self._changed:
@@ -332,13 +311,14 @@ class RemoteFile:
                     self._changed.notify_all()
 
         self._fetcher.fetch(block.offset, block.size, sink, block.meter)
-        if whole:
-            self._look_at_disk(block)
+        if whole and self._disk is not None:
+            self._disk.identify(self._fetcher, bytes(block.data))
             with self._changed:
                 block.filled = len(block.data)
 
     def _finish(self, block: Block, error: BaseException | None) -> None:
         asked = block.size
+        self._coming.remove(block)
         if error is None:
             if block.filled < asked and self._fetcher.size is None:
                 self._end = block.offset + block.filled
@@ -355,28 +335,6 @@ class RemoteFile:
             elif block.meter.stopped:
                 self._blocks.remove(block)
         self._blocks.shrink()
-
-    def _look_at_disk(self, first: Block) -> None:
-        """The first answer tells what file this is, and so what the cache holds of it."""
-        validator, size = self._fetcher.validator, self._fetcher.size
-        if self._disk is None or validator is None or size is None:
-            return
-        # The name has no query, which may be what tells two files apart; their heads do.
-        head = hashlib.blake2b(first.data, digest_size=16).hexdigest()
-        self._key = CacheKey(f"{self.name}#{head}", validator, size)
-        self._on_disk = self._disk.spans(self._key)
-
-    def _remember(self, block: Block) -> None:
-        """Keep a block on disk."""
-        if self._disk is None or self._key is None or not block.size:
-            return
-        with self._changed:
-            known = any(
-                span.offset <= block.offset and block.end <= span.offset + span.size
-                for span in self._on_disk
-            )
-        if not known:
-            self._disk.put(self._key, block.offset, bytes(block.data))
 
 
 def read_fully(file: RemoteFile, offset: int, size: int, meter: Meter) -> bytes:

@@ -47,8 +47,9 @@ class Far:
         return sum(size for _, size in self.asked)
 
 
-def look(source: object) -> Any:
-    """What can be told of a video: facts and pictures, or the error."""
+def look(source: object, flags: bool = True) -> Any:
+    """What can be told of a video: facts and pictures, or the error. ``flags``: whether a picture
+    is said to be damaged, too."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -56,7 +57,8 @@ def look(source: object) -> Any:
                 found = []
                 for how in ("keyframe", "exact"):
                     for shot in video.snapshots(count=4, accuracy=how):  # type: ignore[arg-type]
-                        facts = (shot.pts, shot.time, shot.exact, shot.keyframe, shot.corrupt)
+                        facts = (shot.pts, shot.time, shot.exact, shot.keyframe)
+                        facts += (shot.corrupt, shot.replaced) if flags else ()
                         found.append((facts, shot.to_ndarray().tobytes()))
                 first = video.snapshot(0)
                 found.append((first.pts, first.to_ndarray().tobytes()))
@@ -69,7 +71,9 @@ def look(source: object) -> Any:
 def test_the_same_as_of_the_local_file(name: str, media: Any) -> None:
     path = media(name)
     far = Far(path)
-    assert look(far) == look(path)
+    # Behind a hole in Matroska what counts as doubtful depends on how far buffers had been filled.
+    flags = not ATLAS[name].damage
+    assert look(far, flags) == look(path, flags)
     assert far.asked
 
 
@@ -275,6 +279,7 @@ def test_what_is_withheld_is_never_shown_as_bytes_of_the_file(folder: Path) -> N
     with av.open(str(path)) as container:
         first = next(p for p in container.demux(video=0) if p.size)
     assert first.pos < begin < first.pos + first.size <= end
+
     class Planned:
         name, size = "x", source.size
 

@@ -254,7 +254,7 @@ def test_durations_that_are_not_quite_true(kind: str, lengths: Sequence[float]) 
 
 
 def test_several_fragments_in_a_segment() -> None:
-    """CMAF chunks: libavformat, told by an index of segments, would pass over all but the first."""
+    """CMAF chunks: each segment has two ``moof`` boxes."""
     files = dict(hls_files("fmp4", FILM))
     names = segments("fmp4", files)
     truth = joined(files, "fmp4")
