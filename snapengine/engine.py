@@ -24,6 +24,7 @@ from .covers import Cover
 from .errors import InvalidGeometry, InvalidOption, NoFrameAtTarget, PictureWarning
 from .imaging.scaler import color_ycc
 from .inspection import Scorer
+from .manifests import Manifest
 from .media.decoder import Delivery
 from .model.geometry import Fit, Size, check_side
 from .model.limits import Limits
@@ -34,6 +35,7 @@ from .model.stats import RunStats
 from .model.time import Percent
 from .planning.layout import SheetLayout
 from .planning.sampling import MAX_TARGETS, Sampling, check_accuracy, make_sampling
+from .renditions import Renditions, find_manifest
 from .request import (
     Choice,
     OnMissing,
@@ -45,10 +47,10 @@ from .request import (
     check_pixels,
 )
 from .results import Snapshot, SpriteSheet
-from .session import Session
+from .session import Session, new_meter
 from .sheet import PaintedCells, SheetPainter
 from .shooting import aim, may_skip_loop_filter, shoot
-from .sources import Source, open_source
+from .sources import Meter, Source, open_source
 
 Accuracy = Literal["exact", "keyframe"] | float | int | Fraction
 Progress = Callable[[int, int], None]
@@ -88,8 +90,13 @@ def open(
     ):
         raise InvalidOption(f"threads must be at least 1, not {threads!r}")
     opened = open_source(source, network)
+    bounds = limits or Limits()
     try:
-        video = Video(opened, stream=stream, threads=threads, limits=limits or Limits())
+        meter = new_meter(bounds)
+        manifest = find_manifest(source, opened, network or Network(), meter)
+        video = Video(
+            opened, stream=stream, threads=threads, limits=bounds, manifest=manifest, meter=meter
+        )
     except BaseException:
         opened.close()
         raise
@@ -102,15 +109,28 @@ class Video:
     """An opened video. Thread-safe: concurrent calls get a demuxer each and share the decoders."""
 
     def __init__(
-        self, source: Source, *, stream: int | None, threads: int | None, limits: Limits
+        self,
+        source: Source,
+        *,
+        stream: int | None,
+        threads: int | None,
+        limits: Limits,
+        manifest: Manifest | None = None,
+        meter: Meter | None = None,
     ) -> None:
-        self._session = Session(source, stream=stream, threads=threads, limits=limits)
+        def open_session(source: Source) -> Session:
+            nonlocal meter
+            session = Session(source, stream=stream, threads=threads, limits=limits, meter=meter)
+            meter = None  # what was spent before is counted once
+            return session
+
+        self._renditions = Renditions(source, manifest, open_session)
 
     # -- lifetime ---------------------------------------------------------------------------
 
     def close(self) -> None:
         """Release file handles and decoders. Calls under way end with ``EngineClosed``."""
-        self._session.close()
+        self._renditions.close()
 
     def __enter__(self) -> Video:
         return self
@@ -122,13 +142,20 @@ class Video:
         i = self._session.info
         return f"<Video {self._session.name!r} {i.codec} {i.width}x{i.height}>"
 
+    @property
+    def _session(self) -> Session:
+        """That of a file; of a manifest, the one that was opened first."""
+        return self._renditions.first
+
     # -- facts ------------------------------------------------------------------------------
 
     @property
     def info(self) -> VideoInfo:
-        """What the file holds. Looks at the end of the file for a duration its header lacks."""
-        self._session.find_end()
-        return self._session.info
+        """What the file holds; of a manifest, its largest rendition. Looks at the end of the file
+        for a duration its header lacks."""
+        session = self._renditions.best()
+        session.find_end()
+        return session.info
 
     @property
     def stats(self) -> RunStats:
@@ -170,7 +197,8 @@ class Video:
             deinterlace=deinterlace, tone_map=tone_map, on_missing=on_missing,
         ):  # fmt: skip
             return shot
-        raise NoFrameAtTarget(f"{self._session.name}: no frame at {at!r}", stage="decode", time=at)
+        name = self._session.name
+        raise NoFrameAtTarget(f"{name}: no frame at {at!r}", stage="decode", time=at)
 
     def snapshots(
         self,
@@ -212,28 +240,30 @@ class Video:
             tone_map=tone_map,
         )  # fmt: skip
         policy = check_on_missing(on_missing)
-        self._session.check_open()
+        session = self._renditions.serving(options)
+        session.check_open()
         if options.box != (None, None):
-            check_pixels(self._session.view(self._session.info.coded_size, options).size)
-        return self._snapshots(sampling, how, options, policy, progress)
+            check_pixels(session.view(session.info.coded_size, options).size)
+        return self._snapshots(session, sampling, how, options, policy, progress)
 
     def _snapshots(
         self,
+        session: Session,
         sampling: Sampling,
         accuracy: str | Fraction,
         options: PictureOptions,
         policy: OnMissing,
         progress: Progress | None,
     ) -> Iterator[Snapshot]:
-        times, _ = self._session.times(sampling)
+        times, _ = session.times(sampling)
         done = 0
-        with self._session.call() as call:
+        with session.call() as call:
             first = 0
             for window in _windows(times):
                 waiting: dict[int, Snapshot] = {}
                 following = made = 0
                 for number, shot in shoot(
-                    self._session, call, window, accuracy, options, policy, Snapshot, first
+                    session, call, window, accuracy, options, policy, Snapshot, first
                 ):
                     waiting[number] = shot
                     made += 1
@@ -243,17 +273,17 @@ class Video:
                         if progress is not None:
                             progress(done, len(times))
                         yield waiting.pop(following)
-                        self._session.check_open()
+                        session.check_open()
                         following += 1
                 if policy == "fail" and made < len(window):
                     left = [t for n, t in enumerate(window) if n >= following and n not in waiting]
-                    raise self._session.no_frame(left)
+                    raise session.no_frame(left)
                 for number in sorted(waiting):
                     done += 1
                     yield waiting.pop(number)
                 first += len(window)
         if not done:
-            raise self._session.no_frame(times)
+            raise session.no_frame(times)
 
     # -- sprite sheets ----------------------------------------------------------------------
 
@@ -304,13 +334,14 @@ class Video:
             tone_map=tone_map,
         )  # fmt: skip
         policy = check_on_missing(on_missing)
-        self._session.check_open()
+        session = self._renditions.serving(options)
+        session.check_open()
         # A first layout with one cell checks the geometry before any I/O.
         _layout(size, columns, rows, padding, margin, MAX_TARGETS)
-        times, duration = self._session.times(sampling)
+        times, duration = session.times(sampling)
         layout = _layout(size, columns, rows, padding, margin, len(times))
-        with self._session.call() as call:
-            plan = self._session.plan(
+        with session.call() as call:
+            plan = session.plan(
                 call,
                 times,
                 sampling.spacing(times) / 2 if how is None else how,
@@ -320,17 +351,17 @@ class Video:
                 layout,
                 times,
                 color_ycc(options.background),
-                self._session.info,
-                tells_time=self._session.tells_time,
+                session.info,
+                tells_time=session.tells_time,
             )
             align = 2 if layout.subsampling == "420" else 1
-            view = self._session.view(self._session.info.coded_size, options)
+            view = session.view(session.info.coded_size, options)
 
             def paint(delivery: Delivery, stats: RunStats) -> PaintedCells | None:
                 if policy != "nearest" and not delivery.is_sound:
                     return None
-                frame = self._session.raw(delivery, options)
-                view = aim(self._session, frame, options, stats, align)
+                frame = session.raw(delivery, options)
+                view = aim(session, frame, options, stats, align)
                 began = time.perf_counter()
                 painted = painter.paint(frame, view, delivery)
                 stats.scale_seconds += time.perf_counter() - began
@@ -340,7 +371,7 @@ class Video:
                 plan,
                 paint,
                 call.stats,
-                skip_loop_filter=may_skip_loop_filter(self._session, view),
+                skip_loop_filter=may_skip_loop_filter(session, view),
                 neighbours=policy == "nearest",
             )
             with contextlib.closing(answers):
@@ -352,7 +383,7 @@ class Video:
                         progress(painter.done, len(times))
         blank = painter.blank
         if len(blank) == len(times) or (blank and policy == "fail"):
-            raise self._session.no_frame(blank)
+            raise session.no_frame(blank)
         return painter.finish(sampling.spans(times, duration), call.stats)
 
     # -- covers -----------------------------------------------------------------------------
@@ -396,13 +427,14 @@ class Video:
             width=width, height=height, fit=fit, color=color, deinterlace=deinterlace,
             tone_map=tone_map,
         )  # fmt: skip
-        self._session.check_open()
+        session = self._renditions.serving(options)
+        session.check_open()
         if options.box != (None, None):
-            check_pixels(self._session.view(self._session.info.coded_size, options).size)
-        self._session.find_end()
-        with self._session.call() as call:
+            check_pixels(session.view(session.info.coded_size, options).size)
+        session.find_end()
+        with session.call() as call:
             search = CoverSearch(
-                self._session,
+                session,
                 call,
                 options,
                 how if callable(how) else None,
@@ -449,16 +481,17 @@ class Video:
         kind = check_output(out, format)
         request = check_animation_request(start, end, length, rate)
         if width is None and height is None:
-            width = min(DEFAULT_WIDTH, self._session.info.width)
+            width = min(DEFAULT_WIDTH, self._renditions.width)
         options = check_picture_options(
             width=width, height=height, fit=fit, color=color, deinterlace=deinterlace,
             tone_map=tone_map,
         )  # fmt: skip
-        self._session.check_open()
-        self._session.find_end()
-        with self._session.call() as call:
+        session = self._renditions.serving(options)
+        session.check_open()
+        session.find_end()
+        with session.call() as call:
             return animate(
-                self._session, call, out, kind, request, options,
+                session, call, out, kind, request, options,
                 quality=quality, loop=loop, progress=progress,
             )  # fmt: skip
 
@@ -507,11 +540,12 @@ class Video:
         accuracy = request.get("accuracy")
         if accuracy is None and verb != "sprite":
             accuracy = "exact"
-        self._session.check_open()
-        times, _ = self._session.times(sampling)
+        session = self._planned(request)
+        session.check_open()
+        times, _ = session.times(sampling)
         how = sampling.spacing(times) / 2 if accuracy is None else check_accuracy(accuracy)
-        with self._session.call() as call:
-            return self._session.plan(call, times, how, distinct=accuracy is None)
+        with session.call() as call:
+            return session.plan(call, times, how, distinct=accuracy is None)
 
     def _plan_covers(self, verb: str, request: dict[str, Any]) -> Plan:
         if verb == "animate":
@@ -524,13 +558,20 @@ class Video:
             how = check_choice(request.get("choose", "smart"))
             if request.get("count") is not None:
                 check_count(request["count"])
-        self._session.check_open()
-        self._session.find_end()
-        with self._session.call() as call:
+        session = self._planned(request)
+        session.check_open()
+        session.find_end()
+        with session.call() as call:
             if stretch is not None and stretch.is_given:
-                times = stretch.instants(self._session.duration())
-                return self._session.plan(call, times, "exact")
-            return first_plan(self._session, call, how)
+                times = stretch.instants(session.duration())
+                return session.plan(call, times, "exact")
+            return first_plan(session, call, how)
+
+    def _planned(self, request: dict[str, Any]) -> Session:
+        """The session that would serve a request."""
+        cell = request.get("cell")
+        width, height = cell if cell is not None else (request.get("width"), request.get("height"))
+        return self._renditions.serving(check_picture_options(width=width, height=height))
 
 
 def _windows(times: Sequence[Fraction]) -> Iterator[Sequence[Fraction]]:

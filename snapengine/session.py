@@ -31,7 +31,8 @@ from .pipeline import DecoderPool, Pipeline
 from .planning.planner import StreamClock, make_plan
 from .planning.sampling import Sampling
 from .request import PictureOptions
-from .sources import Meter, MeteredSource, PlannedSource, Source
+from .sources import Meter, PlannedSource, Source
+from .sources.segments import lend
 
 #: No video has more pictures a second than this; those that say so are taken for the second.
 _FASTEST: Final = 480
@@ -41,6 +42,18 @@ _ORDINARY: Final = Fraction(1, 25)
 def _count_fetched(stats: RunStats, meter: Meter) -> None:
     stats.requests, stats.request_retries = meter.requests, meter.retries
     stats.bytes_fetched, stats.wait_seconds = meter.bytes_fetched, meter.waited_seconds
+
+
+def new_meter(limits: Limits) -> Meter:
+    """What one call may fetch; stopped when the task that wants it is cancelled."""
+    allowed = limits.deadline_seconds
+    meter = Meter(
+        max_requests=limits.max_requests,
+        max_bytes=limits.max_bytes_read,
+        deadline=None if allowed is None else time.monotonic() + allowed,
+    )
+    cancelling.on_cancel(meter.stop)
+    return meter
 
 
 @dataclass(slots=True)
@@ -65,13 +78,19 @@ class Session:
     """Thread-safe: concurrent calls get a demuxer each and share the decoders."""
 
     def __init__(
-        self, source: Source, *, stream: int | None, threads: int | None, limits: Limits
+        self,
+        source: Source,
+        *,
+        stream: int | None,
+        threads: int | None,
+        limits: Limits,
+        meter: Meter | None = None,
     ) -> None:
         self.limits = limits
-        meter = self._new_meter()
+        meter = new_meter(limits) if meter is None else meter
         self._remote = source if isinstance(source, PlannedSource) else None
         #: the source on behalf of one call, for what is inside of other files
-        self._shared = None if self._remote is None else MeteredSource(self._remote, meter)
+        self._shared = None if self._remote is None else lend(self._remote, meter)
         if self._shared is not None:
             self._shared.read_some(0, 1)  # only an answer tells the size
         view = self._shared or source
@@ -137,20 +156,10 @@ class Session:
     def name(self) -> str:
         return self._source.name
 
-    def _new_meter(self) -> Meter:
-        allowed = self.limits.deadline_seconds
-        meter = Meter(
-            max_requests=self.limits.max_requests,
-            max_bytes=self.limits.max_bytes_read,
-            deadline=None if allowed is None else time.monotonic() + allowed,
-        )
-        cancelling.on_cancel(meter.stop)
-        return meter
-
     def _open_demuxer(self, stats: RunStats, meter: Meter) -> Demuxer:
         source = self._source
         if source is self._remote:
-            source = MeteredSource(self._remote, meter)
+            source = lend(self._remote, meter)
         elif self._shared is not None:
             self._shared.meter = meter
         return Demuxer.open(source, stats, self.limits, self._stream)
@@ -162,7 +171,7 @@ class Session:
         with self._lock:
             self.check_open()
             demuxer = self._idle.pop() if self._idle else None
-        stats, meter = RunStats(), self._new_meter()
+        stats, meter = RunStats(), new_meter(self.limits)
         if demuxer is None:
             demuxer = self._open_demuxer(stats, meter)
             demuxer.peek_first()  # what decoders are told once is told there

@@ -21,6 +21,7 @@ from ..model.plan import Run
 from ..model.stats import RunStats
 from ..sources.base import MeteredSource, Source
 from ..sources.meter import Meter
+from ..sources.segments import MeteredSegments
 from .carried import Carried
 from .continuity import Continuity
 from .flv import landing as flv_landing
@@ -312,9 +313,15 @@ class Demuxer:
 
     def expect(self, runs: Sequence[Run]) -> None:
         """Let a remote source fetch what these are going to read."""
-        if isinstance(self.opened.source, MeteredSource):
+        source, start = self.opened.source, self.start_time or 0
+        if isinstance(source, MeteredSegments):
+            targets = [t for run in runs for t in run.targets]
+            source.expect_times(
+                [((t.wanted - start) * self.time_base, t.kind != "exact") for t in targets]
+            )
+        elif isinstance(source, MeteredSource):
             ranges = planned_ranges(self.index, runs, field_pairs=self.field_pairs)
-            self.opened.source.expect(ranges)
+            source.expect(ranges)
 
     def prepare_index(self) -> None:
         """Let the container load what it reads only when asked (Matroska cues), once."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, NoReturn
 
 import av
@@ -14,9 +15,11 @@ from ..errors import InvalidOption, NoVideoStream, SourceDenied, UnrecognizedCon
 from ..errors import UnsupportedCodec as _UnsupportedCodec
 from ..model.media import AttachedPicture
 from ..sources.base import MeteredSource, Source, SourceReader, Withheld
+from ..sources.segments import MeteredSegments
 from .isobmff import IsoHeader, VideoTrack, lacks_index, read_header
 from .matroska import read_tracks
 from .native_errors import translating
+from .segmented import open_segmented
 from .track_facts import NO_FACTS, TrackFacts
 
 #: Demuxers that fetch other files, devices or hosts named inside the data.
@@ -61,6 +64,8 @@ class OpenedContainer:
     video_streams: tuple[VideoStream, ...]
     source: Source
     attached_pictures: tuple[AttachedPicture, ...] = ()
+    #: seconds from the beginning to the end, where a manifest tells them
+    duration: Fraction | None = None
 
     @property
     def rebuilds_pts(self) -> bool:
@@ -125,6 +130,8 @@ def open_container(source: Source, on_read: Any, stream: int | None) -> OpenedCo
     libavformat's best. Raises :class:`UnrecognizedContainer`, :class:`NoVideoStream`,
     :class:`UnsupportedCodec`, :class:`InvalidOption`.
     """
+    if isinstance(source, MeteredSegments):
+        return open_segmented(source, on_read, lambda s: _open_container(s, on_read, stream))
     try:
         return _open_by_glimpse(source, on_read, stream) or _open_container(source, on_read, stream)
     except UnrecognizedContainer as exc:

@@ -138,6 +138,9 @@ def find_start(demuxer: Demuxer, parameters: CodecParameters, first: VideoPacket
 def _duration(opened: OpenedContainer, demuxer: Demuxer, start_pts: int) -> int | None:
     """Ticks from the first shown frame to the end of the last, as the header says."""
     stream = opened.stream
+    if opened.duration is not None:
+        assert stream.time_base is not None
+        return max(1, round(opened.duration / stream.time_base))
     if stream.duration and stream.duration > 0:
         begin = stream.start_time if stream.start_time is not None else start_pts
         return max(1, stream.duration - max(0, start_pts - begin))

@@ -24,7 +24,13 @@ class Limits:
     deadline_seconds: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("max_pixels", "max_bytes_read", "max_packets", "max_requests", "deadline_seconds"):
+        for name in (
+            "max_pixels",
+            "max_bytes_read",
+            "max_packets",
+            "max_requests",
+            "deadline_seconds",
+        ):
             value = getattr(self, name)
             if value is not None and (isinstance(value, bool) or not value > 0):
                 raise InvalidOption(f"{name} must be positive or None, not {value!r}")

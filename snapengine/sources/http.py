@@ -81,6 +81,12 @@ class HttpFetcher:
         return self._client.name
 
     @property
+    def location(self) -> str:
+        """Where redirects led to, without credentials. Secret: it has the query."""
+        target = self._target
+        return self._place.url if target is None else target[0].url
+
+    @property
     def size(self) -> int | None:
         return self._identity.size
 

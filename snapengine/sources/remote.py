@@ -79,6 +79,12 @@ class RemoteFile:
         known = self._fetcher.size
         return self._end if known is None else known
 
+    @property
+    def location(self) -> str | None:
+        """Where redirects led to, as far as the fetcher tells: what references are relative to."""
+        found = getattr(self._fetcher, "location", None)
+        return found if isinstance(found, str) else None
+
     # -- reading ----------------------------------------------------------------------------
 
     def read_at(self, offset: int, size: int) -> bytes:

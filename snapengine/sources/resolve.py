@@ -9,6 +9,7 @@ from typing import BinaryIO, cast
 from ..errors import InvalidOption
 from ..model.network import Network
 from .base import Fetcher, PlannedSource, Source
+from .gate import Gate, GatedFetcher
 from .local import FileObjectSource, LocalSource, MemorySource
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)(?:::|://)")
@@ -46,22 +47,27 @@ def open_source(what: object, network: Network | None = None) -> Source:
     )
 
 
-def open_remote(url: str, network: Network) -> PlannedSource:
-    """The file behind a URL. Raises :class:`InvalidOption` for one that may not be opened."""
+def open_remote(url: str, network: Network, gate: Gate | None = None) -> PlannedSource:
+    """The file behind a URL. Raises :class:`InvalidOption` for one that may not be opened.
+
+    ``gate`` bounds its fetches together with those of other files.
+    """
     scheme = url.partition("://")[0].lower()
     if scheme in ("http", "https"):
         from .http import HttpFetcher
 
-        return _remote(HttpFetcher(url, network), network)
+        return _remote(HttpFetcher(url, network), network, gate)
     from .objects import open_object
 
-    return _remote(open_object(url, network), network)
+    return _remote(open_object(url, network), network, gate)
 
 
-def _remote(fetcher: Fetcher, network: Network) -> PlannedSource:
+def _remote(fetcher: Fetcher, network: Network, gate: Gate | None = None) -> PlannedSource:
     from .disk_cache import DiskCache
     from .remote import RemoteFile
 
+    if gate is not None:
+        fetcher = GatedFetcher(fetcher, gate)
     disk = None
     if network.cache_folder is not None:
         disk = DiskCache(network.cache_folder, network.cache_folder_bytes)

@@ -23,6 +23,7 @@ OURS: dict[str, set[str]] = {
     "model": {"errors"},
     "planning": _VALUES,
     "sources": _VALUES,
+    "manifests": {*_VALUES, "sources"},
     "media": {*_VALUES, "cancelling", "sources"},
     "kernels": set(),
     "imaging": {*_VALUES, "kernels"},
@@ -37,6 +38,7 @@ OURS: dict[str, set[str]] = {
     "session": {
         *_VALUES, "budget", "cancelling", "media", "pipeline", "planning", "request", "sources",
     },
+    "renditions": {*_VALUES, "manifests", "request", "session", "sources"},
     "scoring": {*_VALUES, "kernels"},
     # Both are told of frames by media's value for that (see MEDIA_VALUES).
     "shooting": {*_VALUES, "imaging", "media", "request", "results", "scoring", "session"},
@@ -53,9 +55,9 @@ OURS: dict[str, set[str]] = {
         "scoring", "session", "shooting",
     },
     "engine": {
-        *_VALUES, "animating", "cover_search", "covers", "imaging", "inspection", "media",
-        "outputs", "pipeline", "planning", "request", "results", "session", "sheet", "shooting",
-        "sources",
+        *_VALUES, "animating", "cover_search", "covers", "imaging", "inspection", "manifests",
+        "media", "outputs", "pipeline", "planning", "renditions", "request", "results", "session",
+        "sheet", "shooting", "sources",
     },
     "aio": {*_VALUES, "cancelling", "engine", "results"},
     "cli": {"", "errors"},

@@ -54,7 +54,8 @@ def _short_by_header(request: Request, reply: Reply) -> None:
 lies: st.SearchStrategy[Callable[[], Fault]] = st.sampled_from([
     lambda: busy(503), lambda: busy(429, after="0"), lambda: busy(500, after="999"),
     lambda: answer(403, body=b"no"), lambda: answer(404, body=b"no"), lambda: answer(302),
-    lambda: answer(Content_Encoding="gzip"), lambda: answer(Content_Range="bytes 400000-400001/500000"),
+    lambda: answer(Content_Encoding="gzip"),
+    lambda: answer(Content_Range="bytes 400000-400001/500000"),
     lambda: answer(Content_Range=None), lambda: answer(ETag='"other"'),
     lambda: answer(200, body=DATA, Content_Range=None),
     lambda: answer(416, body=b"", Content_Range="bytes */300000"),
