@@ -13,8 +13,8 @@ class Limits:
 
     ``max_pixels``: of one coded frame. ``max_bytes_read``, ``max_packets``: per call, all targets
     together. ``max_requests``: of one call to a remote source, retries and redirects included; for
-    those ``max_bytes_read`` bounds what is fetched, too. ``deadline_seconds``: wall time of one call; checked where bytes are read and between
-    packets.
+    those ``max_bytes_read`` bounds what is fetched, too. ``deadline_seconds``: wall time of one
+    call; checked where bytes are read or waited for and between packets.
     """
 
     max_pixels: int | None = 16384 * 16384

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-import os
-import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_network
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ..errors import InvalidOption
+
+if TYPE_CHECKING:
+    import os
+    import ssl
 
 #: Schemes that are opened unless a :class:`Network` says otherwise. A closed list: fsspec knows
 #: many more, among them some that read local files or run programs.

@@ -19,8 +19,8 @@ class RunStats:
     keyframes that were none. ``retries``: segments decoded again.
     ``bytes_read``: bytes out of the source. Of remote sources alone: ``requests`` sent, and
     ``request_retries`` among them; ``bytes_fetched``, what came of bodies (what caches held did
-    not); ``wait_seconds``, how long readers waited for it. Other ``*_seconds``: thread time inside a stage, added over
-    threads; ``wall_seconds`` is the time of the call.
+    not); ``wait_seconds``, how long readers waited for it. Other ``*_seconds``: thread time inside
+    a stage, added over threads; ``wall_seconds`` is the time of the call.
     """
 
     seeks: int = 0

@@ -16,7 +16,8 @@ class Block:
     """A range of the file and what has arrived of it so far (``filled`` bytes from its start).
 
     ``order`` numbers what was planned, so that reading one block tells that those before it are
-    not needed any more; 0 where nobody planned it. ``unread``: whoever wanted it has not come for it yet.
+    not needed any more; 0 where nobody planned it. ``unread``: whoever wanted it has not come for
+    it yet.
     """
 
     __slots__ = (
