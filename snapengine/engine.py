@@ -118,13 +118,12 @@ class Video:
         manifest: Manifest | None = None,
         meter: Meter | None = None,
     ) -> None:
-        def open_session(source: Source) -> Session:
-            nonlocal meter
-            session = Session(source, stream=stream, threads=threads, limits=limits, meter=meter)
-            meter = None  # what was spent before is counted once
-            return session
+        def open_session(source: Source, meter: Meter) -> Session:
+            return Session(source, stream=stream, threads=threads, limits=limits, meter=meter)
 
-        self._renditions = Renditions(source, manifest, open_session)
+        self._renditions = Renditions(
+            source, manifest, open_session, limits, meter or new_meter(limits)
+        )
 
     # -- lifetime ---------------------------------------------------------------------------
 
@@ -159,8 +158,8 @@ class Video:
 
     @property
     def stats(self) -> RunStats:
-        """What opening cost."""
-        return self._session.open_stats
+        """What opening cost; of a manifest, all its renditions that have been opened."""
+        return self._renditions.open_stats
 
     # -- pictures ---------------------------------------------------------------------------
 

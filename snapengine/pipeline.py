@@ -186,7 +186,7 @@ class Pipeline:
             finally:
                 stats.add(mine)
 
-        executor = ThreadPoolExecutor(cores, thread_name_prefix="snapengine")
+        executor = ThreadPoolExecutor(cores, thread_name_prefix="snapengine-decode")
         try:
             for batch in self._batcher.batches(runs):
                 if batch.rest is not None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from typing import Final
 
 from ..errors import InvalidOption
-from ..sources.base import Source
+from ..sources.base import MeteredSource, PlannedSource, Source
+from ..sources.meter import Meter
 from . import dash, hls
-from .presentation import MAX_BYTES, Piece, Rendition, bad, choose, refused
+from .presentation import MAX_BYTES, Piece, Rendition, Resource, bad, choose, refused
 from .references import shown
 from .segmented_file import SegmentedFile
 
@@ -17,148 +18,134 @@ _HEAD: Final = 1024
 _STEP: Final = 256 << 10
 
 OpenReference = Callable[[str], Source]
+#: What a rendition consists of: its segments, or the one file that holds all of it.
+Contents = Callable[[Rendition, Meter], "Sequence[Piece] | Resource"]
 
 
-class Manifest(Protocol):
-    """The renditions of one video. Thread-safe; what it opened must be closed by itself."""
+class Manifest:
+    """The renditions of one video. Thread-safe.
 
-    @property
-    def kind(self) -> str:
-        """ "hls" or "dash"."""
-        ...
+    ``kind``: "hls" or "dash". What it opened must be closed by itself, and before it.
+    """
 
-    @property
-    def renditions(self) -> Sequence[Rendition]: ...
+    def __init__(
+        self,
+        name: str,
+        kind: str,
+        renditions: Sequence[Rendition],
+        contents: Contents,
+        open_reference: OpenReference,
+        *,
+        keep_bytes: int,
+        on_close: Callable[[], object] | None,
+    ) -> None:
+        self.kind = kind
+        self.renditions = tuple(renditions)
+        self._name = name
+        self._contents = contents
+        self._open_reference = open_reference
+        self._keep_bytes = keep_bytes
+        self._on_close = on_close
 
     def choose(self, width: int | None, height: int | None, *, within: bool = False) -> Rendition:
         """See :func:`~snapengine.manifests.presentation.choose`."""
-        ...
+        return choose(self.renditions, width, height, within=within)
 
-    def open(self, rendition: Rendition) -> Source:
+    def open(self, rendition: Rendition, meter: Meter) -> Source:
         """A :class:`~snapengine.sources.segments.SegmentedSource`, or the one file that holds the
-        whole rendition. Reads its media playlist where there is one.
+        whole rendition. Reads its media playlist where there is one, on behalf of ``meter``'s call.
 
         Raises a :class:`SourceError` where it is live or encrypted, ``CorruptMedia`` where it makes
         no sense, and what fetching raises.
         """
-        ...
+        if not any(known is rendition for known in self.renditions):
+            raise InvalidOption("not a rendition of this manifest", value=rendition)
+        found = self._contents(rendition, meter)
+        if isinstance(found, Resource):
+            return self._open_reference(found.url)
+        return SegmentedFile(
+            self._name, self.kind, found, self._open_reference, keep_bytes=self._keep_bytes
+        )
+
+    def close(self) -> None:
+        """After all that was opened."""
+        if self._on_close is not None:
+            self._on_close()
 
 
 def read_manifest(
-    source: Source, place: str, open_reference: OpenReference, *, keep_bytes: int = 64 << 20
+    source: Source,
+    place: str,
+    open_reference: OpenReference,
+    *,
+    keep_bytes: int = 64 << 20,
+    on_close: Callable[[], object] | None = None,
 ) -> Manifest | None:
     """The manifest that ``source`` is, ``None`` when it is none (told by its first KiB).
 
     ``place``: its URL after redirects, or its path: what its references are relative to.
     ``open_reference`` opens a URL or path that is allowed to be referred to (see
-    :mod:`~snapengine.manifests.references`); schemes, addresses and credentials are its affair.
+    :mod:`~snapengine.manifests.references`); schemes, addresses and credentials are its affair. It
+    is not called before :meth:`Manifest.open` is, ``on_close`` by :meth:`Manifest.close`.
     ``keep_bytes``: how much of a rendition's segments is kept in memory.
 
     Raises ``CorruptMedia`` for what is too large or makes no sense, a :class:`SourceError` for what
     cannot be served: live and encrypted videos.
     """
+    name = source.name
     head = source.read_at(0, _HEAD)
-    if hls.is_playlist(head):
-        text = _text(_whole(source), source.name)
-        if hls.is_master(text):
-            variants = hls.parse_master(text, place, source.name)
-            return _HlsManifest(source.name, variants, open_reference, keep_bytes)
-        pieces = hls.parse_media(text, place, source.name)
-        return _SinglePlaylist(source.name, pieces, open_reference, keep_bytes)
-    if dash.is_mpd(head):
-        found = dash.parse_mpd(_whole(source), place, source.name)
-        return _DashManifest(source.name, found, open_reference, keep_bytes)
-    return None
-
-
-class _Renditions:
-    kind = ""
-
-    def __init__(
-        self,
-        name: str,
-        renditions: Sequence[Rendition],
-        open_reference: OpenReference,
-        keep_bytes: int,
-    ) -> None:
-        self._name = name
-        self.renditions = tuple(renditions)
-        self._open_reference = open_reference
-        self._keep_bytes = keep_bytes
-
-    def choose(self, width: int | None, height: int | None, *, within: bool = False) -> Rendition:
-        return choose(self.renditions, width, height, within=within)
-
-    def _own(self, rendition: Rendition) -> int:
-        for number, known in enumerate(self.renditions):
-            if known is rendition:
-                return number
-        raise InvalidOption("not a rendition of this manifest", value=rendition)
-
-    def _segments(self, name: str, pieces: Sequence[Piece]) -> SegmentedFile:
-        return SegmentedFile(
-            name, self.kind, pieces, self._open_reference, keep_bytes=self._keep_bytes
-        )
-
-
-class _HlsManifest(_Renditions):
     kind = "hls"
+    renditions: Sequence[Rendition]
+    contents: Contents
+    if hls.is_playlist(head):
+        text = _text(_whole(source), name)
+        if hls.is_master(text):
+            renditions, contents = hls.parse_master(text, place, name), _listed(open_reference)
+        else:
+            pieces = hls.parse_media(text, place, name)
+            renditions, contents = (Rendition(),), lambda *_: pieces
+    elif dash.is_mpd(head):
+        kind = "dash"
+        renditions, contents = dash.parse_mpd(_whole(source), place, name), _described(name)
+    else:
+        return None
+    return Manifest(
+        name, kind, renditions, contents, open_reference, keep_bytes=keep_bytes, on_close=on_close
+    )
 
-    def __init__(
-        self, name: str, variants: Sequence[hls.Variant], opener: OpenReference, keep_bytes: int
-    ) -> None:
-        super().__init__(name, variants, opener, keep_bytes)
-        self._variants = variants
 
-    def open(self, rendition: Rendition) -> Source:
-        variant = self._variants[self._own(rendition)]
+def _listed(open_reference: OpenReference) -> Contents:
+    """The segments that a variant's media playlist lists."""
+
+    def contents(variant: Rendition, meter: Meter) -> Sequence[Piece]:
+        assert isinstance(variant, hls.Variant)
         name = shown(variant.url)
-        playlist = self._open_reference(variant.url)
+        playlist = open_reference(variant.url)
         try:
-            if not hls.is_playlist(playlist.read_at(0, _HEAD)):
+            view: Source = playlist
+            if isinstance(playlist, PlannedSource):
+                view = MeteredSource(playlist, meter)
+            if not hls.is_playlist(view.read_at(0, _HEAD)):
                 raise bad(name, "no playlist")
-            text = _text(_whole(playlist), name)
+            text = _text(_whole(view), name)
+            place = getattr(playlist, "location", None) or variant.url
         finally:
             playlist.close()
         if hls.is_master(text):
             raise refused(name, "a playlist of playlists within another one")
-        pieces = hls.parse_media(text, variant.url, name, variant.bandwidth)
-        return self._segments(self._name, pieces)
+        return hls.parse_media(text, place, name, variant.bandwidth)
+
+    return contents
 
 
-class _SinglePlaylist(_Renditions):
-    kind = "hls"
+def _described(name: str) -> Contents:
+    """What a DASH manifest tells of its representations."""
 
-    def __init__(
-        self, name: str, pieces: Sequence[Piece], opener: OpenReference, keep_bytes: int
-    ) -> None:
-        super().__init__(name, (Rendition(),), opener, keep_bytes)
-        self._pieces = pieces
+    def contents(found: Rendition, _: Meter) -> Sequence[Piece] | Resource:
+        assert isinstance(found, dash.Representation)
+        return dash.whole_file(found, name) or dash.pieces_of(found, name)
 
-    def open(self, rendition: Rendition) -> Source:
-        self._own(rendition)
-        return self._segments(self._name, self._pieces)
-
-
-class _DashManifest(_Renditions):
-    kind = "dash"
-
-    def __init__(
-        self,
-        name: str,
-        found: Sequence[dash.Representation],
-        opener: OpenReference,
-        keep_bytes: int,
-    ) -> None:
-        super().__init__(name, found, opener, keep_bytes)
-        self._found = found
-
-    def open(self, rendition: Rendition) -> Source:
-        representation = self._found[self._own(rendition)]
-        whole = dash.whole_file(representation, self._name)
-        if whole is not None:
-            return self._open_reference(whole.url)
-        return self._segments(self._name, dash.pieces_of(representation, self._name))
+    return contents
 
 
 def _whole(source: Source) -> bytes:

@@ -30,6 +30,7 @@ from .http_answer import (
 from .http_client import HttpClient, Start
 from .http_connect import Resolve
 from .http_connection import Waiting
+from .http_pool import ConnectionPool
 from .http_stream import Stream
 from .http_task import Answer, Failed, Task
 from .http_url import Location, parse_url
@@ -37,6 +38,8 @@ from .meter import Meter
 
 _GONE = (404, 410)
 _REFUSED = (401, 403)
+#: Bytes that are worth a request of their own.
+_LEAST = 16 << 10
 #: Worth another try.
 _BUSY = (408, 429, 500, 502, 503, 504)
 #: Pauses between retries: up to ``pause`` seconds, doubled each time, at most so many.
@@ -47,6 +50,8 @@ class HttpFetcher:
     """A :class:`~snapengine.sources.base.Fetcher` for ``http`` and ``https``.
 
     ``resolve`` stands in for ``socket.getaddrinfo``, ``pause`` is the first retry's longest pause.
+    ``pool``: connections that are shared with other files and not closed with this one; then its
+    ``resolve`` is used.
     Raises :class:`~snapengine.errors.InvalidOption` for an unusable URL, before any I/O. Proxies
     named by the environment are not used: what they connect to could not be judged.
 
@@ -60,11 +65,14 @@ class HttpFetcher:
         *,
         resolve: Resolve = socket.getaddrinfo,
         pause: float = 0.25,
+        pool: ConnectionPool | None = None,
     ) -> None:
         self._network = network = network or Network()
         self._url = url
         self._place = parse_url(url, network.schemes)
-        self._client = HttpClient(self._place.name, self._place.origin, network, resolve)
+        self._pool = pool or ConnectionPool(network, resolve)
+        self._owns_pool = pool is None
+        self._client = HttpClient(self._place.name, self._place.origin, network, self._pool)
         self._pause = pause
         self._identity = Identity(self._client.name)
         self._target: tuple[Location, bool] | None = None
@@ -110,6 +118,9 @@ class HttpFetcher:
             task = Task(offset, size, sink, waiting)
             while task.left > 0:
                 known = self._identity.size
+                # A file of unknown size may have fewer bytes than are asked for, so that a limit
+                # that is nearly reached is no reason yet not to ask.
+                task.least = _LEAST if known is None else None
                 if known is not None:
                     task.left = min(task.left, known - task.offset)
                     if task.left <= 0:
@@ -132,7 +143,13 @@ class HttpFetcher:
             waiting.close()
         if stream is not None:
             stream.close()
-        self._client.close()
+        if self._owns_pool:
+            self._pool.close()
+
+    def share_pool(self) -> ConnectionPool:
+        """Its connections, for other files too; from now on whoever has called this closes them."""
+        self._owns_pool = False
+        return self._pool
 
     # One attempt -------------------------------------------------------------------------------
 
@@ -164,7 +181,8 @@ class HttpFetcher:
 
     def _take_part(self, answer: Answer, task: Task) -> None:
         with self._client.guarded(task):
-            part = part_of(answer.response, task.offset, task.left)
+            part = part_of(answer.response, task.offset, task.wanted)
+        answer.received.promised(part.size)
         self._identity.agree(stated(answer.response, part.total))
         self._ranged = True
         self._hand_on(answer, task, part.size)
@@ -187,6 +205,7 @@ class HttpFetcher:
         with self._client.guarded(task):
             check_plain(response)
             length = content_length(response)
+        answer.received.promised(task.wanted if length is None else length)
         says = stated(response, length)
         self._identity.agree(says)
         if task.if_range is not None and task.if_range not in (says.etag, says.modified):

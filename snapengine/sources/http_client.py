@@ -1,22 +1,19 @@
-"""Requests to one file's servers: which headers go where, redirects, connections kept alive."""
+"""Requests to one file's servers: which headers go where, redirects."""
 
 from __future__ import annotations
 
 import contextlib
 import http.client
 import re
-import ssl
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
 from ..errors import InvalidOption, SnapError, SourceBusy, SourceError, SourceTimeout
 from ..model.network import Network
-from .addresses import AddressPolicy
 from .http_answer import WrongAnswer, content_length
-from .http_connect import Resolve, connect
-from .http_connection import Connection, HeadTooLong, Waiting
+from .http_connection import HeadTooLong
+from .http_pool import ConnectionPool
 from .http_task import Answer, Failed, Task
 from .http_url import Location, Origin, follow
 
@@ -43,35 +40,23 @@ class Start(NamedTuple):
 
 
 class HttpClient:
-    """Asks for parts of one file. Thread-safe; ``name`` is the file's in messages.
+    """Asks for parts of one file over the connections of ``pool``. Thread-safe.
 
-    ``first``: the origin that the caller's headers belong to.
+    ``name`` is the file's in messages. ``first``: the origin that the caller's headers belong to.
     """
 
-    def __init__(self, name: str, first: Origin, network: Network, resolve: Resolve) -> None:
+    def __init__(self, name: str, first: Origin, network: Network, pool: ConnectionPool) -> None:
         self.name = name
         self.first = first
         self._network = network
         self._headers = _checked(network)
-        self._policy = AddressPolicy(network)
-        self._resolve = resolve
-        self._tls = network.tls
-        self._idle: dict[Origin, list[Connection]] = {}
-        self._closed = False
-        self._lock = threading.Lock()
+        self._pool = pool
 
     def error(self, kind: type[SourceError], what: str, **context: object) -> SourceError:
         return kind(f"{self.name}: {what}", stage="open", source=self.name, **context)
 
     def broke_off(self, missing: int) -> Failed:
         return Failed(self.error(SourceBusy, f"the answer ended {missing} bytes early"))
-
-    def close(self) -> None:
-        with self._lock:
-            self._closed = True
-            origins = list(self._idle)
-        for origin in origins:
-            self._close_idle(origin)
 
     @contextlib.contextmanager
     def follow(self, start: Start, task: Task) -> Iterator[Answer]:
@@ -107,25 +92,27 @@ class HttpClient:
         once more at once, on a fresh one.
         """
         with self.guarded(task):
-            head = self._head(place, ours, task)
             while True:
                 with contextlib.ExitStack() as stack:
-                    connection = self._connection(place.origin, task.waiting)
-                    stack.callback(self._put_back, connection, task.waiting)
-                    received = stack.enter_context(task.meter.request(task.left, retry=task.again))
+                    connection = self._pool.take(place.origin, task.waiting)
+                    stack.callback(self._pool.put_back, connection, task.waiting)
+                    request = stack.enter_context(
+                        task.meter.request(task.left, retry=task.again, least=task.least)
+                    )
                     task.again = False
+                    task.wanted = request.size
                     try:
-                        response = connection.ask(head, task.waiting)
+                        response = connection.ask(self._head(place, ours, task), task.waiting)
                     except OSError as exc:
                         stale = connection.asked > 1 and not connection.received
                         if not stale or isinstance(exc, (TimeoutError, SnapError)):
                             raise
                         task.waiting.check("asking again")
                         task.again = True
-                        self._close_idle(place.origin)
+                        self._pool.drop(place.origin)
                         continue
                     return Answer(
-                        connection, response, received, task.meter, stack.pop_all(), place, ours
+                        connection, response, request, task.meter, stack.pop_all(), place, ours
                     )
 
     def _head(self, place: Location, ours: bool, task: Task) -> bytes:
@@ -134,7 +121,7 @@ class HttpClient:
             "User-Agent": USER_AGENT,
             "Accept": "*/*",
             "Accept-Encoding": "identity",
-            "Range": f"bytes={task.offset}-{task.offset + task.left - 1}",
+            "Range": f"bytes={task.offset}-{task.offset + task.wanted - 1}",
         }
         if task.if_range is not None:
             headers["If-Range"] = task.if_range
@@ -191,48 +178,6 @@ class HttpClient:
             raise Failed(
                 self.error(SourceError, f"the answer is no HTTP ({type(exc).__name__})")
             ) from exc
-
-    # Connections -------------------------------------------------------------------------------
-
-    def _connection(self, origin: Origin, waiting: Waiting) -> Connection:
-        while True:
-            with self._lock:
-                idle = self._idle.get(origin)
-                connection = idle.pop() if idle else None
-            if connection is None:
-                break
-            if connection.is_open():
-                return connection
-            connection.close()
-        waiting.check("connecting")
-        network = self._network
-        sock = connect(
-            origin, self._policy, self._resolve, self._context, waiting, network.connect_seconds
-        )
-        return Connection(sock, origin, network.silence_seconds, network.least_rate)
-
-    def _close_idle(self, origin: Origin) -> None:
-        with self._lock:
-            idle = self._idle.pop(origin, [])
-        for connection in idle:
-            connection.close()
-
-    def _put_back(self, connection: Connection, waiting: Waiting) -> None:
-        connection.rest(waiting)
-        if connection.reusable:
-            with self._lock:
-                idle = self._idle.setdefault(connection.origin, [])
-                if not self._closed and len(idle) < self._network.connections:
-                    idle.append(connection)
-                    return
-        connection.close()
-
-    def _context(self) -> ssl.SSLContext:
-        with self._lock:
-            if self._tls is None:
-                self._tls = ssl.create_default_context()
-                self._tls.set_alpn_protocols(["http/1.1"])
-            return self._tls
 
 
 def _checked(network: Network) -> dict[str, str]:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from ..errors import SourceError
 from .http_connection import Connection, Waiting
 from .http_url import Location
-from .meter import Meter
+from .meter import Meter, Request
 
 
 class Failed(Exception):
@@ -29,14 +29,16 @@ class Task:
     """One fetch: what is still to come, and how often it failed. Used by one thread.
 
     ``again``: the next request repeats a failed one. ``detours``: redirects found expired.
-    ``if_range``: the validator that requests are made under.
+    ``if_range``: the validator that requests are made under. ``wanted``: bytes that the request
+    under way asks for. ``least``: it may ask for so few if the meter allows no more.
     """
 
     def __init__(
         self, offset: int, size: int, sink: Callable[[bytes], object], waiting: Waiting
     ) -> None:
         self.first = self.offset = offset
-        self.asked = self.left = size
+        self.asked = self.left = self.wanted = size
+        self.least: int | None = None
         self.sink = sink
         self.waiting = waiting
         self.meter = waiting.meter
@@ -59,7 +61,7 @@ class Task:
 class Answer:
     """A response whose head was read, and what belongs to it until it is closed.
 
-    ``received`` is the meter's, to be told of each piece. ``place`` is whom redirects led to,
+    ``received`` is the meter's, to be told of what comes. ``place`` is whom redirects led to,
     ``ours`` whether the caller's headers went there.
     """
 
@@ -67,7 +69,7 @@ class Answer:
         self,
         connection: Connection,
         response: http.client.HTTPResponse,
-        received: Callable[[int], None],
+        received: Request,
         meter: Meter,
         stack: contextlib.ExitStack,
         place: Location,

@@ -80,6 +80,11 @@ class RemoteFile:
         return self._end if known is None else known
 
     @property
+    def fetcher(self) -> Fetcher:
+        """Where its bytes come from."""
+        return self._fetcher
+
+    @property
     def location(self) -> str | None:
         """Where redirects led to, as far as the fetcher tells: what references are relative to."""
         found = getattr(self._fetcher, "location", None)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from ..errors import InvalidOption
 from ..model.network import Network
 from .base import Fetcher, PlannedSource, Source
 from .gate import Gate, GatedFetcher
 from .local import FileObjectSource, LocalSource, MemorySource
+
+if TYPE_CHECKING:
+    from .http_pool import ConnectionPool
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)(?:::|://)")
 
@@ -47,19 +50,36 @@ def open_source(what: object, network: Network | None = None) -> Source:
     )
 
 
-def open_remote(url: str, network: Network, gate: Gate | None = None) -> PlannedSource:
+def open_remote(
+    url: str, network: Network, gate: Gate | None = None, pool: ConnectionPool | None = None
+) -> PlannedSource:
     """The file behind a URL. Raises :class:`InvalidOption` for one that may not be opened.
 
-    ``gate`` bounds its fetches together with those of other files.
+    ``gate`` bounds its fetches together with those of other files, ``pool`` has the connections
+    that it shares with them.
     """
     scheme = url.partition("://")[0].lower()
     if scheme in ("http", "https"):
         from .http import HttpFetcher
 
-        return _remote(HttpFetcher(url, network), network, gate)
+        return _remote(HttpFetcher(url, network, pool=pool), network, gate)
     from .objects import open_object
 
     return _remote(open_object(url, network), network, gate)
+
+
+def pool_behind(source: Source, network: Network) -> ConnectionPool:
+    """Connections for the files that the one behind ``source`` refers to: its own over HTTP.
+
+    Whoever asks closes them, after all files.
+    """
+    from .http import HttpFetcher
+    from .http_pool import ConnectionPool
+    from .remote import RemoteFile
+
+    if isinstance(source, RemoteFile) and isinstance(source.fetcher, HttpFetcher):
+        return source.fetcher.share_pool()
+    return ConnectionPool(network)
 
 
 def _remote(fetcher: Fetcher, network: Network, gate: Gate | None = None) -> PlannedSource:

@@ -16,6 +16,7 @@ from snapengine.errors import CorruptMedia, SnapError, SourceDenied, SourceError
 from snapengine.manifests import read_manifest
 from snapengine.manifests.dash import parse_mpd, pieces_of
 from snapengine.manifests.presentation import Piece
+from snapengine.sources import Meter
 from tests.integration.exactness import check_times, times_of
 from tests.manifests.segmented import BASE, SIZES, Host, dash_files, numbered, rendition, truth_of
 from tests.media.barcode import read_ordinal
@@ -33,7 +34,7 @@ def open_video(host: Host, name: str = "manifest.mpd", **size: int) -> snapengin
     manifest = read_manifest(host.open(BASE + name), BASE + name, host.open)
     assert manifest is not None
     chosen = manifest.choose(size.get("width"), size.get("height"))
-    return snapengine.open(manifest.open(chosen), threads=1)
+    return snapengine.open(manifest.open(chosen, Meter()), threads=1)
 
 
 def ordinal(shot: Any) -> int:
@@ -306,6 +307,6 @@ def test_damaged_manifests_are_errors_or_manifests(junk: bytes, at: int, cut: in
     try:
         manifest = read_manifest(host.open(BASE + "manifest.mpd"), BASE + "manifest.mpd", host.open)
         if manifest is not None:
-            manifest.open(manifest.choose(None, None)).close()
+            manifest.open(manifest.choose(None, None), Meter()).close()
     except SnapError:
         pass

@@ -22,6 +22,7 @@ from snapengine.errors import (
     UnsupportedCodec,
 )
 from snapengine.manifests import Rendition, read_manifest
+from snapengine.sources import Meter
 from tests.integration.common import is_shown
 from tests.integration.exactness import check_times, times_of
 from tests.manifests.segmented import (
@@ -44,7 +45,7 @@ KINDS = {"mpegts": "ts", "fmp4": "m4s"}
 def source_of(host: Host, name: str = "media.m3u8", **size: int | None) -> Any:
     manifest = read_manifest(host.open(BASE + name), BASE + name, host.open)
     assert manifest is not None
-    return manifest.open(manifest.choose(size.get("width"), size.get("height")))
+    return manifest.open(manifest.choose(size.get("width"), size.get("height")), Meter())
 
 
 def open_video(host: Host, name: str = "media.m3u8") -> snapengine.Video:
@@ -224,7 +225,7 @@ def test_sound_alone_is_no_rendition() -> None:
     sizes = [(r.width, r.height, r.bandwidth) for r in manifest.renditions]
     assert sizes == [(128, 72, 216000), (192, 108, 324000), (64, 36, 108000)]
     with pytest.raises(SnapError, match="not a rendition"):
-        manifest.open(Rendition(width=1, height=1))
+        manifest.open(Rendition(width=1, height=1), Meter())
 
 
 def test_a_file_that_is_no_manifest() -> None:

@@ -32,7 +32,7 @@ NAME = "h264-mp4-bpyramid"
 
 
 def workers() -> list[threading.Thread]:
-    return [t for t in threading.enumerate() if t.name.startswith("snapengine")]
+    return [t for t in threading.enumerate() if t.name.startswith("snapengine-decode")]
 
 
 @pytest.fixture(autouse=True)
