@@ -11,7 +11,6 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,6 @@ import pytest
 from PIL import Image
 
 import snapengine
-from snapengine.cli import main
 from tests.media.atlas import recipe
 from tests.media.barcode import read_ordinal
 from tests.media.oracle import Truth
@@ -35,31 +33,6 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 @pytest.fixture(scope="module")
 def film() -> str:
     return str(build(recipe(NAME)))
-
-
-@dataclass
-class Ran:
-    status: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """``run("info", film)``: in this process, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: object) -> Ran:
-        status = main([str(a) for a in arguments])
-        out, err = capsys.readouterr()
-        assert "Traceback" not in out + err
-        return Ran(status, out, err)
-
-    return call
 
 
 def ordinal(path: Path) -> int:

@@ -2,42 +2,27 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
-from snapengine.cli import main
 from tests.integration.test_covers import MIXED, film, kind_at
 
 
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        status = main([str(a) for a in arguments])
-        out, err = capsys.readouterr()
-        assert "Traceback" not in out + err
-        return status, out, err
-
-    return call
-
-
 def test_one_cover_is_a_file(run: Any) -> None:
-    status, out, err = run("cover", film(*MIXED), "-o", "best.png", "--width", 100)
-    assert (status, err) == (0, "")
-    assert out.startswith("best.png  100x56  ")
+    ran = run("cover", film(*MIXED), "-o", "best.png", "--width", 100)
+    assert (ran.status, ran.err) == (0, "")
+    assert ran.out.startswith("best.png  100x56  ")
     with Image.open("best.png") as image:
         assert image.size == (100, 56)
 
 
 def test_several_covers_are_a_folder(run: Any) -> None:
-    status, out, _ = run("cover", film(*MIXED), "--count", 3, "-o", "out", "--json")
-    told = json.loads(out)
-    assert status == 0
+    ran = run("cover", film(*MIXED), "--count", 3, "-o", "out", "--json")
+    told = ran.json
+    assert ran.status == 0
     assert sorted(p.name for p in Path("out").iterdir()) == ["0001.jpg", "0002.jpg", "0003.jpg"]
     assert [p["path"] for p in told["pictures"]] == [f"out/000{n}.jpg" for n in (1, 2, 3)]
     scores = [p["score"] for p in told["pictures"]]
@@ -50,18 +35,18 @@ def test_several_covers_are_a_folder(run: Any) -> None:
 
 @pytest.mark.parametrize(("how", "time"), [("head", 3.1), ("50%", 20.0)])
 def test_other_ways_to_choose(run: Any, how: str, time: float) -> None:
-    status, out, _ = run("cover", film(*MIXED), "--choose", how, "-o", "a.jpg", "--json")
-    assert status == 0
-    assert json.loads(out)["pictures"][0]["time"] == pytest.approx(time, abs=0.5)
+    ran = run("cover", film(*MIXED), "--choose", how, "-o", "a.jpg", "--json")
+    assert ran.status == 0
+    assert ran.json["pictures"][0]["time"] == pytest.approx(time, abs=0.5)
 
 
 def test_a_range_moves(run: Any) -> None:
-    status, out, err = run(
+    ran = run(
         "animate", film(*MIXED), "--start", 5, "--length", "1.5", "--rate", "8", "--width", 96,
         "-o", "a.webp", "--json",
     )  # fmt: skip
-    assert (status, err) == (0, "")
-    told = json.loads(out)
+    assert (ran.status, ran.err) == (0, "")
+    told = ran.json
     assert told["moments"] == [{"start": 5.0, "end": 6.5}]
     assert len(told["frames"]) == 12
     assert told["duration"] == 1.5
@@ -72,9 +57,9 @@ def test_a_range_moves(run: Any) -> None:
 
 
 def test_the_best_moments_move(run: Any) -> None:
-    status, out, _ = run("animate", film(*MIXED), "--length", 2, "-o", "a.gif")
-    assert status == 0
-    assert out.startswith("a.gif  320x180  2.00 s")
+    ran = run("animate", film(*MIXED), "--length", 2, "-o", "a.gif")
+    assert ran.status == 0
+    assert ran.out.startswith("a.gif  320x180  2.00 s")
     assert Path("a.gif").read_bytes()[:6] == b"GIF89a"
 
 
@@ -98,18 +83,18 @@ def test_the_best_moments_move(run: Any) -> None:
 )
 def test_bad_usage_is_2_and_leaves_nothing(run: Any, arguments: tuple[object, ...]) -> None:
     verb, *others = arguments
-    status, out, err = run(verb, film(*MIXED), *others)
-    assert (status, out) == (2, "")
-    assert err
+    ran = run(verb, film(*MIXED), *others)
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err
     assert list(Path().iterdir()) == []
 
 
 @pytest.mark.parametrize("verb", ["cover", "animate"])
 def test_unusable_files_are_1_with_one_line(run: Any, verb: str) -> None:
     Path("text.mp4").write_text("no video")
-    status, out, err = run(verb, "text.mp4", "-o", "a.webp")
-    assert (status, out) == (1, "")
-    assert len(err.splitlines()) == 1
+    ran = run(verb, "text.mp4", "-o", "a.webp")
+    assert (ran.status, ran.out) == (1, "")
+    assert len(ran.err.splitlines()) == 1
     assert [p.name for p in Path().iterdir()] == ["text.mp4"]
-    status, out, err = run(verb, film(("4", 2.0)), "-o", "text.mp4/a.webp")
-    assert (status, out, len(err.splitlines())) == (1, "", 1)
+    ran = run(verb, film(("4", 2.0)), "-o", "text.mp4/a.webp")
+    assert (ran.status, ran.out, len(ran.err.splitlines())) == (1, "", 1)
