@@ -161,16 +161,24 @@ class RemoteFile:
                 return
             self._closed = True
             workers = list(self._workers)
-            meters = {b.meter for b in self._coming}
+            # What has all its bytes ends by itself: its call goes on, with other files perhaps.
+            end = self.size
+            meters = {
+                b.meter
+                for b in self._coming
+                if b.offset + b.filled < (b.end if end is None else min(b.end, end))
+            }
             for block in [b for b in self._blocks if b.state == "waiting"]:
                 self._forget(block)
             self._changed.notify_all()
         for meter in meters:
             meter.stop(EngineClosed(f"{self.name}: the video is closed"))
-        self._fetcher.close()
+        if meters:
+            self._fetcher.close()
         for worker in workers:
             if worker is not threading.current_thread():
                 worker.join()
+        self._fetcher.close()
 
     # -- inside, with the lock held ---------------------------------------------------------
 
