@@ -27,7 +27,8 @@ def resolve(base: str, reference: str) -> str:
     """The URL or path that ``reference`` means in a manifest at ``base``.
 
     Raises :class:`SourceDenied` for what it may not reach: another scheme (https from http is
-    fine), credentials of its own, and for local manifests everything outside of their folder.
+    fine), credentials of its own, another bucket of an object store, and for local manifests
+    everything outside of their folder.
     """
     reference = reference.strip()
     if not is_url(base):
@@ -47,6 +48,8 @@ def resolve(base: str, reference: str) -> str:
         raise _denied(url, f"is not reached by {scheme}")
     if named and not known:
         raise _denied(url, "brings credentials")
+    if scheme not in _PORTS and not known:
+        raise _denied(url, "is in another bucket, and credentials would open it")
     return url
 
 

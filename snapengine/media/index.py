@@ -8,6 +8,7 @@ where GOPs are open.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Sequence
 
@@ -230,12 +231,28 @@ class ContainerIndex:
         sorted): nothing behind it is needed. ``None`` where stamps of entries are not those of
         packets."""
         number = self._last_shown(wanted)
-        return None if number is None else self._entries[number].timestamp
+        if number is None:
+            return None
+        dts = self._entries[number].timestamp
+        # Of several with one stamp (samples of no duration), nobody knows which was read.
+        for other in (number - 1, number + 1):
+            if 0 <= other < len(self._entries) and self._entries[other].timestamp == dts:
+                return None
+        return dts
 
     def _last_shown(self, wanted: Sequence[int]) -> int | None:
         # An earlier one may be decoded later, but reordering reaches no farther than this.
-        shown = [self._shown(pts) for pts in wanted[-_LOOK_AHEAD:]]
-        return max((number for number in shown if number is not None), default=None)
+        found: list[int] = []
+        left = len(wanted)
+        while left and len(found) < _LOOK_AHEAD:
+            number = self._shown(wanted[left - 1])
+            if number is None:
+                left -= 1 if self._full else left
+                continue
+            found.append(number)
+            # Any number of targets may mean one frame: on to those before it.
+            left = bisect_left(wanted, self._pts(number, self._entries[number]), 0, left)
+        return max(found, default=None)
 
     def _shown(self, pts: int) -> int | None:
         if not self._full or self._opened.iso is None:

@@ -57,6 +57,8 @@ class VideoTrack:
     plays_whole: bool
     descriptions: int = 1
     first_sample: tuple[int, int] | None = None
+    #: what its only edit plays, and the ticks of a second it is counted in
+    played: tuple[int, int] | None = None
 
     def composition_offsets(self, source: Source) -> CompositionOffsets | None:
         """pts - dts of every sample, run-length coded; ``None`` when all are shown as decoded."""
@@ -236,6 +238,7 @@ def _read_moov(source: Source, moov: _Box) -> IsoHeader:
                         plays_whole=_plays_whole(source, box, edits, ctts, timescale),
                         descriptions=_descriptions(source, box),
                         first_sample=_first_sample(source, box),
+                        played=(edits[0][0], timescale) if edits and len(edits) == 1 else None,
                     )
                 )
             elif kind:

@@ -143,5 +143,12 @@ def _duration(opened: OpenedContainer, demuxer: Demuxer, start_pts: int) -> int 
         return max(1, round(opened.duration / stream.time_base))
     if stream.duration and stream.duration > 0:
         begin = stream.start_time if stream.start_time is not None else start_pts
-        return max(1, stream.duration - max(0, start_pts - begin))
+        ticks, iso, track = stream.duration, opened.iso, opened.iso_track
+        if iso is not None and iso.options and track is not None and track.played is not None:
+            # libavformat was told to pass over the edit list; it may end before the last frame.
+            assert stream.time_base is not None
+            played, scale = track.played
+            if Fraction(played + 1, scale) < ticks * stream.time_base:
+                ticks = round(Fraction(played, scale) / stream.time_base)
+        return max(1, ticks - max(0, start_pts - begin))
     return None

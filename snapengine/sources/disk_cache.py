@@ -277,12 +277,13 @@ class DiskCache:
         with self._lock:
             was, self._quiet = self._quiet, True
         if not was:
-            warnings.warn(
-                f"the cache in {str(self._folder)!r} is not written any more: "
-                f"{error.strerror or error}",
-                RuntimeWarning,
-                stacklevel=2,
-            )
+            with suppress(RuntimeWarning):  # warnings may be errors; nobody waits for this one
+                warnings.warn(
+                    f"the cache in {str(self._folder)!r} is not written any more: "
+                    f"{error.strerror or error}",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
 
 
 def _head(key: CacheKey, offset: int, data: bytes | memoryview) -> bytes:

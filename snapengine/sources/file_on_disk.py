@@ -73,3 +73,4 @@ class FileOnDisk:
         end = block.offset + block.size
         if not any(s.offset <= block.offset and end <= s.offset + s.size for s in self._spans):
             self._cache.put(self._key, block.offset, bytes(block.data))
+            self._spans.append(ByteRange(block.offset, block.size))

@@ -91,7 +91,7 @@ def _denied(origin: Origin, address: str, kind: str) -> SourceDenied:
     where = "" if address == origin.host else f" is at {address}, which"
     return SourceDenied(
         f"{origin.host}{where} is not of the public Internet ({kind}); "
-        f"Network(allow_private=True) or allow_networks lets it be read",
+        f"Network(allow_private=True) or allow_networks (--allow-private) lets it be read",
         stage="open", host=origin.host, address=address,
     )  # fmt: skip
 

@@ -8,6 +8,7 @@ import threading
 
 from ..model.network import Network
 from .addresses import AddressPolicy
+from .forking import mind_forks
 from .http_connect import Resolve, connect
 from .http_connection import Connection, Waiting
 from .http_url import Origin
@@ -30,6 +31,12 @@ class ConnectionPool:
         self._used = 0
         self._closed = False
         self._lock = threading.Lock()
+        mind_forks(self)
+
+    def forget_parent(self) -> None:
+        """See :mod:`.forking`. Only this process's descriptors are closed."""
+        self._lock = threading.Lock()
+        self._idle, self._used = [], 0
 
     def take(self, origin: Origin, waiting: Waiting) -> Connection:
         """A kept connection to ``origin``, or a new one; to be given to :meth:`put_back`.

@@ -33,6 +33,7 @@ class Meter:
         self.max_requests = max_requests
         self.max_bytes = max_bytes
         self.deadline = deadline
+        self._began = time.monotonic()
         self.requests = 0
         self.retries = 0
         self.bytes_fetched = 0
@@ -95,10 +96,12 @@ class Meter:
         """Raise if the call was stopped or its time is over. Cheap: to be asked often."""
         if self._stopped is not None:
             raise self._stopped
-        if self.deadline is not None and time.monotonic() > self.deadline:
+        now = time.monotonic()
+        if self.deadline is not None and now > self.deadline:
+            allowed = round(self.deadline - self._began, 3)
             raise LimitExceeded(
-                "the deadline passed while bytes were being fetched", stage="open",
-                limit="deadline_seconds", allowed=None, seen=None,
+                f"deadline of {allowed:g} s passed while bytes were being fetched", stage="open",
+                limit="deadline_seconds", allowed=allowed, seen=round(now - self._began, 3),
             )  # fmt: skip
 
     @property

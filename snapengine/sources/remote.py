@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from typing import Final
 
@@ -19,6 +19,7 @@ from .base import ByteRange, Fetcher
 from .blocks import Block, Blocks
 from .disk_cache import DiskCache
 from .file_on_disk import FileOnDisk
+from .forking import mind_forks
 from .meter import Meter
 
 #: The first request: most headers, or the place of the rest; little enough to be wasted.
@@ -32,6 +33,8 @@ _PLACES: Final = 8
 _PIECE: Final = 1 << 20
 #: So few bytes are sooner here than a new connection.
 _NEARLY: Final = 64 << 10
+#: Seconds to wait for workers that have been told to end.
+_PATIENCE: Final = 0.25
 #: Seconds between two looks at a call's limits while waiting.
 _LOOK: Final = 0.5
 
@@ -67,6 +70,21 @@ class RemoteFile:
         self._end: int | None = None  # found by reading, where the server does not tell
         self._begun = self._closed = False
         self._disk = None if disk is None else FileOnDisk(disk)
+        mind_forks(self)
+
+    def forget_parent(self) -> None:
+        """See :mod:`.forking`: no worker is there, what they were fetching does not come."""
+        self._changed = threading.Condition()
+        self._workers.clear()
+        self._coming.clear()
+        self._urgent.clear()
+        self._planned.clear()
+        self._expected.clear()
+        for block in [b for b in self._blocks if b.state != "here"]:
+            self._blocks.remove(block)
+        for block in self._blocks:
+            block.unread = False
+        self._ahead = 0
 
     # -- facts ------------------------------------------------------------------------------
 
@@ -151,7 +169,10 @@ class RemoteFile:
                 if block.state == "waiting":
                     self._forget(block)
                 self._let_go(block)
+                if block.state == "failed":  # nobody comes for it any more
+                    self._blocks.remove(block)
             self._blocks.shrink()
+            self._changed.notify_all()
         meter.stop(EngineClosed(f"{self.name}: the call is over"))
 
     def close(self) -> None:
@@ -175,9 +196,11 @@ class RemoteFile:
             meter.stop(EngineClosed(f"{self.name}: the video is closed"))
         if meters:
             self._fetcher.close()
+        ends = time.monotonic() + _PATIENCE
         for worker in workers:
             if worker is not threading.current_thread():
-                worker.join()
+                # A resolver and a caller's own code cannot be woken; they end by themselves.
+                worker.join(max(0.0, ends - time.monotonic()))
         self._fetcher.close()
 
     # -- inside, with the lock held ---------------------------------------------------------
@@ -231,7 +254,10 @@ class RemoteFile:
         end = self.size
         if end is not None:
             wanted = min(wanted, end - offset)
-        first = self._missing(offset, wanted)[0]
+        gaps = self._missing(offset, wanted)
+        if not gaps or gaps[0].offset != offset:
+            gaps = self._blocks.missing(offset, wanted)  # the disk does not have it after all
+        first = gaps[0]
         block = Block(offset, min(first.size, max(_PIECE, _LARGEST_STEP)), meter)
         self._steps[block.end] = step
         if len(self._steps) > _PLACES:
@@ -270,20 +296,22 @@ class RemoteFile:
     # -- fetching ---------------------------------------------------------------------------
 
     def _start_workers(self) -> None:
-        ready = len(self._urgent)
+        ready = Counter(block.meter for block in self._urgent)
         room = self._ahead_bytes - self._ahead
         for block in self._planned:
             room -= block.size
-            if room < 0 or ready >= self._connections:
+            if room < 0 or ready.total() >= self._connections:
                 break
-            ready += 1
+            ready[block.meter] += 1
         # Those that have nearly finished go on with what is next: a new connection takes longer.
-        ready -= sum(1 for b in self._coming if b.size - b.filled <= _NEARLY)
-        while ready > 0 and len(self._workers) < self._connections and not self._closed:
+        # Only those of the same call: another one's may be stuck.
+        ready -= Counter(b.meter for b in self._coming if b.size - b.filled <= _NEARLY)
+        starting = ready.total()
+        while starting > 0 and len(self._workers) < self._connections and not self._closed:
             worker = threading.Thread(target=self._work, name="snapengine-fetch", daemon=True)
-            self._workers.append(worker)
             worker.start()
-            ready -= 1
+            self._workers.append(worker)
+            starting -= 1
 
     def _next(self) -> Block | None:
         if self._closed:
@@ -301,6 +329,14 @@ class RemoteFile:
         return block
 
     def _work(self) -> None:
+        try:
+            self._work_on()
+        except BaseException:
+            with self._changed:
+                self._workers.remove(threading.current_thread())
+            raise
+
+    def _work_on(self) -> None:
         while True:
             with self._changed:
                 block = self._next()
@@ -346,7 +382,7 @@ class RemoteFile:
             self._blocks.finish(block)
         else:
             self._let_go(block)
-            if not isinstance(error, SnapError):
+            if isinstance(error, Exception) and not isinstance(error, SnapError):
                 error = _unforeseen(self.name, error)
             block.error, block.state = error, "failed"
             if block.meter.stopped and block.filled:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from .http_pool import ConnectionPool
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)(?:::|://)")
+#: What ``Path`` makes of a URL.
+_COLLAPSED = re.compile(r"(?:https?|s3|oss|gs|gcs|az|abfss?|file):/(?!/)", re.IGNORECASE)
 
 
 def open_source(what: object, network: Network | None = None) -> Source:
@@ -30,24 +32,45 @@ def open_source(what: object, network: Network | None = None) -> Source:
             text = os.fsdecode(text)
         scheme = _URL.match(text)
         if scheme is None:
+            if _COLLAPSED.match(text) and not os.path.exists(text):
+                raise InvalidOption(
+                    f"{text!r} is no URL: two slashes come behind the colon, and a URL must not be "
+                    "made a Path",
+                    stage="open",
+                    value=text,
+                )
             return LocalSource(text)
         if scheme[1].lower() == "file":
-            return LocalSource(text.partition("://")[2])
+            return LocalSource(_path_of(text))
         return open_remote(text, network or Network())
     if isinstance(what, (bytes, bytearray, memoryview)):
         return MemorySource(what)
     if isinstance(what, (LocalSource, MemorySource, FileObjectSource, PlannedSource)):
         return what
-    if hasattr(what, "read_at") and hasattr(what, "size"):
+    if hasattr(what, "read_at"):
         from .custom import CustomFetcher
 
         return _remote(CustomFetcher(what), network or Network())
     if hasattr(what, "read") and hasattr(what, "seek"):
         return FileObjectSource(cast(BinaryIO, what))
     raise InvalidOption(
-        f"expected a path, a URL, bytes or a binary file object, not {type(what).__name__}",
+        "expected a path, a URL, bytes, a binary file object or something with read_at(offset, "
+        f"size), not {type(what).__name__}",
         stage="open",
     )
+
+
+def _path_of(url: str) -> str:
+    """The path in a ``file:`` URL (RFC 8089)."""
+    parts = urlsplit(url)
+    if parts.netloc.lower() not in ("", "localhost"):
+        raise InvalidOption(
+            f"{url!r} names a file of another machine: file:///path, with three slashes, is one of "
+            "this machine",
+            stage="open",
+            value=url,
+        )
+    return unquote(parts.path)
 
 
 def open_remote(

@@ -21,7 +21,7 @@ import av
 
 from .recipes import Recipe, build, cache_folder
 
-__all__ = ["DERIVED", "Derived", "make"]
+__all__ = ["DERIVED", "Derived", "make", "rewritten"]
 
 _TS = 188
 _WRAP = 1 << 33
@@ -196,11 +196,11 @@ def _box(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I4s", len(body) + 8, kind) + body
 
 
-def _rewritten(body: bytes, change: Callable[[bytes, bytes], bytes | None]) -> bytes:
+def rewritten(body: bytes, change: Callable[[bytes, bytes], bytes | None]) -> bytes:
     """Boxes with their bodies replaced by ``change(kind, body)``; ``None`` leaves one out."""
     out = b""
     for kind, inner in _boxes(body):
-        deeper = _rewritten(inner, change) if kind in _PARENTS else inner
+        deeper = rewritten(inner, change) if kind in _PARENTS else inner
         replaced = change(kind, deeper)
         if replaced is not None:
             out += _box(kind, replaced)
@@ -226,7 +226,7 @@ def edited(path: Path, movie_scale: int, entries: tuple[tuple[int, int, float], 
             return head + _box(b"edts", _box(b"elst", table)) + rest
         return body
 
-    return _rewritten(path.read_bytes(), change)
+    return rewritten(path.read_bytes(), change)
 
 
 def two_entries(first: Path, second: Path) -> bytes:
@@ -240,7 +240,7 @@ def two_entries(first: Path, second: Path) -> bytes:
             entry = body[8:]
         return body
 
-    _rewritten(second.read_bytes(), find)
+    rewritten(second.read_bytes(), find)
     count = len(_packets(first)[1])
     position, offset = 0, 0
     for kind, body in _boxes(data):
@@ -262,7 +262,7 @@ def two_entries(first: Path, second: Path) -> bytes:
             return struct.pack(f">4xI{len(places)}I", len(places), *places)
         return body
 
-    return _rewritten(data, change)
+    return rewritten(data, change)
 
 
 # --- Matroska ------------------------------------------------------------------------------------

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import os
 import random
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -126,6 +129,11 @@ def test_large_ranges_come_over_several_connections_at_a_time() -> None:
     fake, meter = Fake(), Meter()
     file = remote(fake, connections=3)
     file.read_some(0, 1, meter)
+    fake.gate = threading.Event()
+    file.expect([ByteRange(1 << 20, 4 << 20)], meter)
+    for _ in range(4):  # the first read, and three at a time
+        assert fake.started.acquire(timeout=5)
+    fake.gate.set()
     assert read(file, 1 << 20, 4 << 20, meter) == DATA[1 << 20 : 5 << 20]
     assert max(r.size for r in fake.fetched) <= 1 << 20
     assert 1 < fake.most_at_once <= 3
@@ -317,16 +325,16 @@ def test_files_that_do_not_tell_their_size_end_where_they_end() -> None:
     file.close()
 
 
-def test_blocks_on_disk_are_not_fetched_again(tmp_path: object) -> None:
+def test_blocks_on_disk_are_not_fetched_again(tmp_path: Path) -> None:
     first = Fake()
-    file = remote(first, disk=DiskCache(str(tmp_path), 1 << 30))
+    file = remote(first, disk=DiskCache(tmp_path, 1 << 30))
     ranges = [ByteRange(1 << 20, 10_000), ByteRange(3 << 20, 2 << 20)]
     for offset, size in [ByteRange(0, 1), *ranges]:
         read(file, offset, size)
     file.close()
 
     second = Fake()
-    file = remote(second, disk=DiskCache(str(tmp_path), 1 << 30))
+    file = remote(second, disk=DiskCache(tmp_path, 1 << 30))
     for offset, size in ranges:
         meter = Meter()
         file.read_some(0, 1, meter)
@@ -337,10 +345,128 @@ def test_blocks_on_disk_are_not_fetched_again(tmp_path: object) -> None:
     file.close()
 
     other = Fake(bytes(100) + DATA[100:])  # the same name, size and validator
-    file = remote(other, disk=DiskCache(str(tmp_path), 1 << 30))
+    file = remote(other, disk=DiskCache(tmp_path, 1 << 30))
     for offset, size in [ByteRange(0, 1), ranges[0]]:
         assert read(file, offset, size) == other.data[offset : offset + size]
     assert other.fetched[-1].offset == 1 << 20
+    file.close()
+
+
+def test_one_call_that_is_stuck_holds_up_no_other() -> None:
+    fake, stuck = Fake(), threading.Event()
+    file = remote(fake, connections=2)
+    file.read_some(0, 1, Meter())
+    fetch = fake.fetch
+
+    def slow(offset: int, *rest: Any) -> None:
+        if offset == 1 << 20:
+            stuck.wait(20)
+        fetch(offset, *rest)
+
+    fake.fetch = slow  # type: ignore[method-assign]
+    file.expect([ByteRange(1 << 20, 1000)], Meter())
+    assert read(file, 2 << 20, 1000) == DATA[2 << 20 : (2 << 20) + 1000]
+    stuck.set()
+    file.close()
+
+
+def test_closing_does_not_wait_for_what_cannot_be_woken() -> None:
+    fake, stuck = Fake(), threading.Event()
+    file = remote(fake)
+    fake.fetch = lambda *_: stuck.wait(20)  # type: ignore[method-assign]
+    file.expect([ByteRange(0, 10)], Meter())
+    began = time.monotonic()
+    file.close()
+    assert time.monotonic() - began < 5
+    stuck.set()
+    for thread in fetching():
+        thread.join(5)
+
+
+def test_what_failed_and_nobody_read_is_forgotten_with_its_call() -> None:
+    fake = Fake()
+    file = remote(fake, cache_bytes=1 << 20)
+    file.read_some(0, 1, Meter())
+    fake.fail = lambda offset, got: SourceBusy("no") if got else None
+    for start in range(1 << 20, 6 << 20, 1 << 20):
+        meter = Meter()
+        file.expect([ByteRange(start + i * 100_000, 90_000) for i in range(10)], meter)
+        for thread in fetching():
+            thread.join(5)
+        file.dismiss(meter)
+        assert sum(len(b.data) for b in file._blocks) <= 2 << 20
+    file.close()
+
+
+def test_a_worker_that_cannot_start_leaves_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = Fake()
+    file = remote(fake, connections=1)
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError):
+            file.read_some(0, 1, Meter())
+    assert file.read_some(0, 1, Meter(deadline=time.monotonic() + 10)) == DATA[:1]
+    file.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_child_process_fetches_for_itself() -> None:
+    """It has none of the threads, so what they were fetching would never come."""
+    fake = Fake()
+    file = remote(fake)
+    file.read_some(0, 1, Meter())
+    fake.gate = threading.Event()
+    while fake.started.acquire(blocking=False):
+        pass
+    file.expect([ByteRange(1 << 20, 1000)], Meter())
+    assert fake.started.acquire(timeout=5)
+    child = os.fork()
+    if not child:
+        fake.gate = None
+        fake._lock = threading.Lock()
+        try:
+            got = file.read_some(1 << 20, 10, Meter(deadline=time.monotonic() + 10))
+            os._exit(0 if got == DATA[1 << 20 : (1 << 20) + 10] else 1)
+        finally:
+            os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    fake.gate.set()
+    file.close()
+
+
+def test_the_disk_serves_what_memory_has_forgotten(tmp_path: Path) -> None:
+    fake = Fake()
+    file = remote(fake, cache_bytes=1, disk=DiskCache(tmp_path, 1 << 30))
+    read(file, 0, 1)
+    for _ in range(3):
+        for offset in (1 << 20, 2 << 20, 3 << 20):
+            assert read(file, offset, 50_000) == DATA[offset : offset + 50_000]
+            for thread in fetching():
+                thread.join(5)  # it stores, too
+    assert len(fake.fetched) == 4
+    file.close()
+
+
+def test_what_vanished_from_disk_is_fetched(tmp_path: Path) -> None:
+    """Overlapping ranges of two processes, swept away by a third."""
+    first = remote(Fake(), disk=DiskCache(tmp_path, 1 << 30))
+    read(first, 0, 1)
+    read(first, 1 << 20, 50_000)
+    first.close()
+    key = first._disk._key  # type: ignore[union-attr]
+    assert key is not None
+    DiskCache(tmp_path, 1 << 30).put(key, (1 << 20) - 5000, DATA[(1 << 20) - 5000 :][:40_000])
+    file = remote(Fake(), disk=DiskCache(tmp_path, 1 << 30))
+    read(file, 0, 1)
+    for block in tmp_path.rglob("*.block"):
+        block.unlink()
+    for offset in (1 << 20, (1 << 20) + 100, (1 << 20) - 1000):
+        assert read(file, offset, 100) == DATA[offset : offset + 100]
     file.close()
 
 

@@ -244,7 +244,8 @@ def test_open_source_by_kind(tmp_path: Path) -> None:
     path = tmp_path / "a b%20ü.bin"
     path.write_bytes(DATA)
     assert isinstance(open_source(os.fsencode(path)), MemorySource)  # bytes are data, not a path
-    for what in (path, str(path), f"file://{path}"):
+    there = path.as_uri().removeprefix("file://")
+    for what in (path, str(path), f"file://{there}", f"FILE://localhost{there}"):
         source = open_source(what)
         assert isinstance(source, LocalSource)
         assert source.read_at(0, 9) == DATA[:9]
@@ -257,12 +258,14 @@ def test_open_source_by_kind(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "what", [None, 5, ["a"], object(), "concat+x://a", "RTMP://h/a", "ftp://h/a", "reference://a"]
-)
+    "what", [None, 5, ["a"], object(), "concat+x://a", "RTMP://h/a", "ftp://h/a", "reference://a",
+             "https:/host/a.mp4", Path("s3://bucket/a.mp4"), "file://elsewhere/a.mp4"]
+)  # fmt: skip
 def test_open_source_refuses(what: Any) -> None:
     with pytest.raises(InvalidOption) as caught:
         open_source(what)
-    named = what.partition(":")[0].lower() if isinstance(what, str) else type(what).__name__
+    text = str(what) if isinstance(what, (str, Path)) else None
+    named = type(what).__name__ if text is None else text.partition(":")[0].lower()
     assert named in str(caught.value)
 
 
