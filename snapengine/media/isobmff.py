@@ -96,13 +96,14 @@ class IsoHeader:
     ``patches`` hide the tracks that are not video: (offset, bytes) pairs. ``tracks`` are the video
     tracks in file order. ``fragmented``: samples lie in ``moof`` boxes, so the
     index after opening lists only what has been seen. ``media``: begin and end of the ``mdat`` that
-    the first sample lies in, if it is one.
+    the first sample lies in, if it is one. ``end``: of ``moov``.
     """
 
     patches: tuple[tuple[int, bytes], ...]
     tracks: tuple[VideoTrack, ...]
     fragmented: bool
     media: tuple[int, int] | None = None
+    end: int = 0
 
     @property
     def needless(self) -> tuple[int, int] | None:
@@ -134,7 +135,7 @@ def read_header(source: Source) -> IsoHeader | None:
         for box in _top_level(source, source.size):
             if box.kind == b"moov":
                 header = _read_moov(source, box)
-                return replace(header, media=_media_of(source, header, source.size))
+                return replace(header, end=box.end, media=_media_of(source, header, source.size))
     except (struct.error, ValueError):
         pass  # A damaged header is libavformat's to judge; we only meant to save it work.
     return None
@@ -152,7 +153,7 @@ def lacks_index(source: Source) -> bool:
 
 def _top_level(source: Source, size: int) -> Iterator[_Box]:
     """The boxes of the file. Sources that plan are told what is going to be read of them."""
-    for box in _boxes(source, 0, size):
+    for box in boxes(source, 0, size):
         if box.kind == b"moov":
             # As a rule the first sample lies right behind it.
             expect(source, [ByteRange(box.start, box.end + _GLIMPSE - box.start)])
@@ -167,13 +168,14 @@ def _media_of(source: Source, header: IsoHeader, size: int) -> tuple[int, int] |
     first = min((t.first_sample for t in header.tracks if t.first_sample is not None), default=None)
     if first is None or header.fragmented:
         return None
-    for box in _boxes(source, 0, size):
+    for box in boxes(source, 0, size):
         if box.start <= first[0] < box.end:
             return (box.start, box.end) if box.kind == b"mdat" else None
     return None
 
 
-def _boxes(source: Source, start: int, end: int) -> Iterator[_Box]:
+def boxes(source: Source, start: int, end: int) -> Iterator[_Box]:
+    """The boxes from ``start`` to ``end``. Raises ``ValueError``, ``struct.error``."""
     position = start
     for _ in range(_MAX_BOXES):
         if position + 8 > end:
@@ -194,7 +196,7 @@ def _boxes(source: Source, start: int, end: int) -> Iterator[_Box]:
 
 def _find(source: Source, parent: _Box, *path: bytes) -> _Box | None:
     for name in path:
-        for child in _boxes(source, parent.body, parent.end):
+        for child in boxes(source, parent.body, parent.end):
             if child.kind == name:
                 parent = child
                 break
@@ -209,7 +211,7 @@ def _read_moov(source: Source, moov: _Box) -> IsoHeader:
     movie: tuple[int, ...] | None = None
     timescale = 0
     fragmented = False
-    for box in _boxes(source, moov.body, moov.end):
+    for box in boxes(source, moov.body, moov.end):
         if box.kind == b"mvex":
             fragmented = True
         elif box.kind == b"mvhd":

@@ -19,6 +19,7 @@ from ..sources.segments import MeteredSegments
 from .isobmff import IsoHeader, VideoTrack, lacks_index, read_header
 from .matroska import read_tracks
 from .native_errors import translating
+from .random_access import fragment_heads
 from .segmented import open_segmented
 from .track_facts import NO_FACTS, TrackFacts
 
@@ -190,6 +191,8 @@ def _open_container(
 ) -> OpenedContainer:
     with translating("open", source.name):
         iso = read_header(source)
+        if iso is not None and iso.fragmented and isinstance(source, MeteredSource):
+            source.expect(fragment_heads(source, iso.end, source.size or 0))
         matroska = () if iso is not None else read_tracks(source)
         reader = SourceReader(source, on_read=on_read, patches=iso.patches if iso else ())
         reader.withheld = withheld

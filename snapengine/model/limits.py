@@ -14,7 +14,8 @@ class Limits:
     ``max_pixels``: of one coded frame. ``max_bytes_read``, ``max_packets``: per call, all targets
     together. ``max_requests``: of one call to a remote source, retries and redirects included; for
     those ``max_bytes_read`` bounds what is fetched, too. ``deadline_seconds``: wall time of one
-    call; checked where bytes are read or waited for and between packets.
+    call; checked where bytes are read or waited for and between packets. Opening is a call of its
+    own, and so is looking for the end of a file whose header does not tell it, once.
     """
 
     max_pixels: int | None = 16384 * 16384

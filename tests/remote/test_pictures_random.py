@@ -153,7 +153,7 @@ def arm(server: FaultServer, troubles: list[tuple[int, Callable[[], Fault]]]) ->
 
 
 @settings(
-    max_examples=120, deadline=None,
+    max_examples=60, deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )  # fmt: skip
 @given(
