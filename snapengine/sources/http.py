@@ -218,7 +218,7 @@ class HttpFetcher:
         unsupported = self._client.error(
             RangesUnsupported,
             "the server sends the whole file when asked for a part of it; "
-            'Network(without_ranges="stream") reads it like that',
+            'Network(without_ranges="stream") (--without-ranges stream) takes it like that',
         )
         if self._ranged:
             raise Failed(unsupported)

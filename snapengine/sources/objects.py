@@ -216,7 +216,10 @@ def _check(url: str, scheme: str, network: Network) -> None:
     """Before anything is imported or asked."""
     if "://" not in url or scheme in _NEVER or scheme not in network.schemes:
         raise InvalidOption(
-            f"URLs of the scheme {scheme[:20]!r} are not opened", stage="open", value=scheme
+            f"URLs of the scheme {scheme[:20]!r} are not opened; those of Network(schemes=...) are: "
+            f"{', '.join(sorted(network.schemes))}",
+            stage="open",
+            value=scheme,
         )
     if "::" in url:
         raise InvalidOption(f"chained URLs ({scheme}://...::...) are not opened", stage="open")
