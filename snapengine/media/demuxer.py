@@ -24,7 +24,6 @@ from ..sources.meter import Meter
 from ..sources.segments import MeteredSegments
 from .carried import Carried
 from .continuity import Continuity
-from .flv import landing as flv_landing
 from .gaps import DELAYED, Gaps, Stretch
 from .guard import ReadGuard
 from .index import ContainerIndex
@@ -32,6 +31,7 @@ from .looking import last_stamp
 from .native_errors import translating
 from .opener import OpenedContainer, open_container
 from .ranges import planned_ranges
+from .scout import Scout
 from .stamps import Stamper
 
 if TYPE_CHECKING:
@@ -92,6 +92,8 @@ class Demuxer:
         self._gaps = Gaps(lands_by_index=by_index, reordered=self.ticks(1.0))
         #: the packet that the container reads next, if it was handed out already, from memory
         self._owed: VideoPacket | None = None
+        self._scout: Scout | None = None
+        self._scouted = False
 
     @property
     def rebuilds_pts(self) -> bool:
@@ -103,6 +105,8 @@ class Demuxer:
         self.stats = stats
         if isinstance(self.opened.source, MeteredSource):
             self.opened.source.meter = meter
+        if self._scout is not None:
+            self._scout.forget()
         self._guard.base = bytes_before
         allowed = self._limits.deadline_seconds
         self._guard.deadline = None if allowed is None else time.monotonic() + allowed
@@ -161,6 +165,8 @@ class Demuxer:
             if packet.is_keyframe:
                 self.index.met(packet.size)
             self._untouched = False
+            if self._scout is not None and packet.dts is not None:
+                self._scout.passed(packet.dts)
         self._gaps.read(packet, self.opened.reader.bytes_read - before)
         return packet
 
@@ -237,7 +243,7 @@ class Demuxer:
             else:
                 if landing is not None:
                     self._hand_out(landing)
-                elif not self._seek_flv(stamp):
+                elif not self._seek_by_bytes(stamp):
                     self._container.seek(stamp, stream=self.stream, backward=True)
         except av.error.FFmpegError as exc:
             raise SeekFailed(
@@ -248,15 +254,34 @@ class Demuxer:
         finally:
             self.stats.demux_seconds += time.perf_counter() - began
 
-    def _seek_flv(self, stamp: int) -> bool:
-        """Seek by bytes in an FLV file without an index; libavformat would read all the way."""
-        if self.opened.format_name != "flv" or self.index.listed:
+    def _scouting(self) -> Scout | None:
+        """What finds its way in this file better than libavformat, if anything does."""
+        if not self._scouted:
+            self._scouted = True
+            self._scout = Scout.of(self.opened, listed=self.index.listed)
+        return None if self.keys_lie or self.rebuilds_pts else self._scout
+
+    def _seek_by_bytes(self, stamp: int) -> bool:
+        """Seek where libavformat would read all the way (FLV), or here and there (MPEG-TS)."""
+        scout = self._scouting()
+        if scout is None:
             return False
-        position = flv_landing(self.opened.source, stamp)
-        if position is None:
+        scout.passed(stamp)
+        mark = scout.landing(stamp)
+        if mark is None:
             return False
-        self._container.seek(position, stream=self.stream, unsupported_byte_offset=True)
-        return True
+        self._container.seek(mark.offset, stream=self.stream, unsupported_byte_offset=True)
+        if not scout.strict:
+            return True
+        packet = self._read()
+        if packet is not None and packet.is_keyframe and packet.pts == mark.shown:
+            self._ahead.append(packet)
+            return True
+        scout.distrust()
+        self._packets = None
+        self._continuity.restart()
+        self._gaps.sought(stamp)
+        return False
 
     def _begin_again(self) -> None:
         """Go to the first byte, for streams without stamps.
@@ -322,6 +347,10 @@ class Demuxer:
         elif isinstance(source, MeteredSource):
             ranges = planned_ranges(self.index, runs, field_pairs=self.field_pairs)
             source.expect(ranges)
+            scout = self._scouting()
+            sought = [t for run in runs if run.kind == "search" for t in run.targets]
+            if scout is not None and sought:
+                scout.plan(sought)
 
     def prepare_index(self) -> None:
         """Let the container load what it reads only when asked (Matroska cues), once."""

@@ -9,7 +9,9 @@ from bisect import bisect_right
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from snapengine.media.flv import landing, tags
+from snapengine.media.flv import FlvForm
+from snapengine.media.search import Goal, Search
+from snapengine.sources.base import Source
 from snapengine.sources.local import MemorySource
 
 AUDIO, VIDEO, SCRIPT = 8, 9, 18
@@ -45,6 +47,12 @@ class Film:
         self.data = bytes(out)
 
 
+def searching(source: Source, film: Film) -> Search:
+    form = FlvForm.of(source)
+    assert form is not None and source.size is not None
+    return Search(source, source.size, form, begins=film.keys[0][0], ends=film.end)
+
+
 class Counting(MemorySource):
     def __init__(self, data: bytes) -> None:
         super().__init__(data)
@@ -71,27 +79,57 @@ def test_lands_on_the_last_keyframe_before(
     begin = film.keys[0][0]
     time = int(begin + part * (film.end - begin))
     number = bisect_right(film.keys, (time, 1 << 62)) - 1
-    expected = film.first if number < 0 else film.keys[number][1]
-    assert landing(MemorySource(film.data), time) == expected
+    found = searching(MemorySource(film.data), film).landing(time)
+    assert (found and found.offset) == (None if number < 0 else film.keys[number][1])
 
 
 def test_reads_little_of_a_long_film() -> None:
     film = Film(1, 3000, 50, 20_000)
     source = Counting(film.data)
     assert len(film.data) > 30 << 20
-    assert landing(source, (film.keys[0][0] + film.end) // 2) is not None
+    assert searching(source, film).landing((film.keys[0][0] + film.end) // 2) is not None
     assert source.read < 3 << 20
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 1000), gop=st.integers(5, 60), count=st.integers(2, 40))
+def test_many_at_once_find_the_same(seed: int, gop: int, count: int) -> None:
+    film = Film(seed, 400, gop, 20_000)
+    begin = film.keys[0][0]
+    goals = [Goal(begin + (film.end - begin) * i // count, "nearest") for i in range(count)]
+    search = searching(MemorySource(film.data), film)
+    search.look(goals, roughly=True)
+    search.look(goals)
+    for goal in goals:
+        number = bisect_right(film.keys, (goal.stamp, 1 << 62)) - 1
+        assert goal.key is not None
+        assert goal.key.offset == film.keys[number][1]
 
 
 def test_enhanced_codecs_mark_keyframes_in_other_bits() -> None:
     """Enhanced RTMP: the uppermost bit, three of the kind of frame, four of the packet's."""
     data = b"FLV\x01\x01\0\0\0\x09" + bytes(4)
-    for first in (0x90, 0xA0):
+    for first in (0x93, 0xA3):
         one = tag(VIDEO, 0, bytes([first]) + b"hvc1" + bytes(50))
         data += one + struct.pack(">I", len(one))
-    assert [t.keyframe for t in tags(MemorySource(data), 13, len(data))] == [True, False]
+    marks, _ = FlvForm(13).marks(data, 0, 13, len(data))
+    assert [mark.shown for mark in marks] == [0, None]
+
+
+def test_pictures_are_shown_later_than_they_are_decoded() -> None:
+    avc = tag(VIDEO, 1000, b"\x17\x01\x00\x00\x53" + bytes(20))
+    hevc = tag(VIDEO, 1000, b"\x91hvc1\xff\xff\xfb" + bytes(20))
+    for one, shown in ((avc, 1083), (hevc, 995)):
+        marks, _ = FlvForm(13).marks(bytes(17) + one, 0, 13, 17 + len(one))
+        assert [(m.clock, m.shown) for m in marks] == [(1000, shown)]
+
+
+def test_what_decoders_are_told_is_no_picture() -> None:
+    for body in (b"\x17\x00\x00\x00\x00", b"\x17\x02\x00\x00\x00", b"\x90hvc1\x01", b"\x94hvc1"):
+        one = tag(VIDEO, 0, body + bytes(20))
+        assert FlvForm(13).marks(bytes(17) + one, 0, 13, 17 + len(one))[0] == []
 
 
 def test_other_files_are_not_looked_into() -> None:
-    assert landing(MemorySource(b"RIFF" + bytes(100)), 0) is None
-    assert landing(MemorySource(b"FLV"), 0) is None
+    assert FlvForm.of(MemorySource(b"RIFF" + bytes(100))) is None
+    assert FlvForm.of(MemorySource(b"FLV")) is None
