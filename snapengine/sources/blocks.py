@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import itertools
 from collections.abc import Iterator
 from typing import Literal
 
@@ -125,3 +126,10 @@ class Blocks:
             if self.held <= self.max_bytes - self.max_bytes // 8:
                 return
             self.remove(block)
+
+
+def pieces(whole: ByteRange, most: int) -> list[ByteRange]:
+    """A range in parts of about the same size, none larger than ``most``."""
+    count = -(-whole.size // most)
+    edges = [whole.offset + whole.size * i // count for i in range(count + 1)]
+    return [ByteRange(a, b - a) for a, b in itertools.pairwise(edges)]

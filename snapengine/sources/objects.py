@@ -216,8 +216,8 @@ def _check(url: str, scheme: str, network: Network) -> None:
     """Before anything is imported or asked."""
     if "://" not in url or scheme in _NEVER or scheme not in network.schemes:
         raise InvalidOption(
-            f"URLs of the scheme {scheme[:20]!r} are not opened; those of Network(schemes=...) are: "
-            f"{', '.join(sorted(network.schemes))}",
+            f"URLs of the scheme {scheme[:20]!r} are not opened; those of Network(schemes=...) "
+            f"are: {', '.join(sorted(network.schemes))}",
             stage="open",
             value=scheme,
         )

@@ -7,7 +7,6 @@ Readers wait for the bytes they need, not for whole blocks.
 
 from __future__ import annotations
 
-import itertools
 import threading
 import time
 from collections import Counter, deque
@@ -15,8 +14,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from ..errors import EngineClosed, SnapError, SourceError
-from .base import ByteRange, Fetcher
-from .blocks import Block, Blocks
+from .base import ByteRange, Fetcher, MeteredSource
+from .blocks import Block, Blocks, pieces
 from .disk_cache import DiskCache
 from .file_on_disk import FileOnDisk
 from .forking import mind_forks
@@ -112,7 +111,7 @@ class RemoteFile:
 
     def read_at(self, offset: int, size: int) -> bytes:
         """All of a range, at nobody's charge."""
-        return read_fully(self, offset, size, Meter())
+        return MeteredSource(self, Meter()).read_at(offset, size)
 
     def read_some(self, offset: int, size: int, meter: Meter) -> bytes:
         """See :class:`PlannedSource`."""
@@ -153,7 +152,7 @@ class RemoteFile:
                 if end is not None:
                     size = min(size, end - offset)
                 for gap in self._missing(offset, size):
-                    for piece in _pieces(gap):
+                    for piece in pieces(gap, _PIECE):
                         self._orders += 1
                         block = Block(piece.offset, piece.size, meter, self._orders)
                         self._blocks.add(block)
@@ -390,30 +389,6 @@ class RemoteFile:
             elif block.meter.stopped:
                 self._blocks.remove(block)
         self._blocks.shrink()
-
-
-def read_fully(file: RemoteFile, offset: int, size: int, meter: Meter) -> bytes:
-    """All of a range, fewer bytes only at the end of the file."""
-    data = file.read_some(offset, size, meter)
-    if len(data) == size or not data:
-        return data
-    if size - len(data) > _STEP:
-        file.expect([ByteRange(offset, size)], meter)
-    parts, got = [data], len(data)
-    while got < size:
-        data = file.read_some(offset + got, size - got, meter)
-        if not data:
-            break
-        parts.append(data)
-        got += len(data)
-    return b"".join(parts)
-
-
-def _pieces(gap: ByteRange) -> list[ByteRange]:
-    """A range in parts of about the same size, none larger than :data:`_PIECE`."""
-    count = -(-gap.size // _PIECE)
-    edges = [gap.offset + gap.size * i // count for i in range(count + 1)]
-    return [ByteRange(a, b - a) for a, b in itertools.pairwise(edges)]
 
 
 def _unforeseen(name: str, error: BaseException) -> SnapError:
