@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from typing import TYPE_CHECKING, BinaryIO, cast
+from urllib.parse import unquote, urlsplit
 
 from ..errors import InvalidOption
 from ..model.network import Network
