@@ -18,6 +18,7 @@ from .places import Mark
 #: byte: the kind of frame and the codec.
 _TAG: Final = re.compile(rb"\0...(?=\x09......[\0-\x7f]\0\0\0.)", re.DOTALL)
 _BEFORE, _HEAD = 4, 11
+_TYPES: Final = (8, 9, 18)  # sound, video, script
 _KEYFRAME = 1
 #: Codecs that say in the next bytes what a packet is and how much later it is shown.
 _AVC = 7
@@ -31,8 +32,9 @@ class FlvForm:
     #: of a tag: its head, and what the video says of itself
     tail = _BEFORE + _HEAD + 8
 
-    def __init__(self, first: int) -> None:
+    def __init__(self, first: int, size: int | None = None) -> None:
         self.first = first
+        self._size = size
 
     @classmethod
     def of(cls, source: Source) -> FlvForm | None:
@@ -40,7 +42,7 @@ class FlvForm:
         head = source.read_at(0, 9)
         if len(head) < 9 or head[:3] != b"FLV":
             return None
-        return cls(int.from_bytes(head[5:9], "big") + _BEFORE)
+        return cls(int.from_bytes(head[5:9], "big") + _BEFORE, source.size)
 
     def marks(self, data: bytes, offset: int, begin: int, end: int) -> tuple[list[Mark], bool]:
         """See :class:`Form`."""
@@ -50,10 +52,7 @@ class FlvForm:
             if at < inside:
                 continue
             size = int.from_bytes(data[at + 1 : at + 4], "big")
-            behind = data[at + _HEAD + size : at + _HEAD + size + _BEFORE]
-            # Some writers do not count the head, or nothing at all.
-            told = (_HEAD + size, size, 0)
-            if len(behind) == _BEFORE and int.from_bytes(behind, "big") not in told:
+            if not self._is_tag(data, at, size, offset):
                 continue
             inside = at + _HEAD + size
             if begin <= offset + at < end:
@@ -61,6 +60,20 @@ class FlvForm:
                 if mark is not None:
                     found.append(mark)
         return found, True
+
+    def _is_tag(self, data: bytes, at: int, size: int, offset: int) -> bool:
+        """Whether what looks like a tag at ``at`` is one, as far as ``data`` tells."""
+        if self._size is not None and offset + at + _HEAD + size > self._size:
+            return False
+        behind = data[at + _HEAD + size : at + _HEAD + size + _BEFORE]
+        if len(behind) == _BEFORE:
+            # Some writers do not count the head, or nothing at all.
+            return int.from_bytes(behind, "big") in (_HEAD + size, size, 0)
+        before = _follows(data, at)
+        if before is not None:
+            return before
+        # A stream id that is the beginning of the size behind a payload: then a tag comes there.
+        return not _follows(data, at + _HEAD + 1)
 
     def _mark(self, tag: bytes, offset: int) -> Mark | None:
         clock = tag[7] << 24 | int.from_bytes(tag[4:7], "big")
@@ -77,6 +90,21 @@ class FlvForm:
             later = _signed(body[2:5])
         key = body[0] >> 4 & 7 == _KEYFRAME
         return Mark(offset, clock, clock + later if key else None)
+
+
+def _follows(data: bytes, at: int) -> bool | None:
+    """Whether a tag ends at ``at`` with its size; ``None`` if it begins in front of ``data``."""
+    told = int.from_bytes(data[at - _BEFORE : at], "big")
+    if not told or at > len(data):
+        return None
+    for size in (told, told + _HEAD):  # some writers do not count the head
+        begin = at - _BEFORE - size
+        if begin < 0:
+            return None
+        inner = int.from_bytes(data[begin + 1 : begin + 4], "big")
+        if data[begin] in _TYPES and inner == size - _HEAD:
+            return True
+    return False
 
 
 def _signed(data: bytes) -> int:

@@ -83,6 +83,20 @@ def test_lands_on_the_last_keyframe_before(
     assert (found and found.offset) == (None if number < 0 else film.keys[number][1])
 
 
+def test_bytes_that_look_like_a_tag_hide_none() -> None:
+    """The stream id, always 0, may be the beginning of the size that stands behind a payload."""
+    looks = bytes.fromhex("006e8fe4 09b6df29 598f183f".replace(" ", ""))
+    body = bytes([0xAF, 1]) + bytes(30) + looks
+    sound, film = tag(AUDIO, 0, body), tag(VIDEO, 40, b"\x17\x01\0\0\0" + bytes(60))
+    data = b"FLV\x01\x05\0\0\0\x09" + bytes(4)
+    for one in (sound, film):
+        data += one + struct.pack(">I", len(one))
+    form = FlvForm.of(MemorySource(data))
+    assert form is not None
+    marks, _ = form.marks(data, 0, 0, len(data))
+    assert [mark.clock for mark in marks] == [40]
+
+
 def test_reads_little_of_a_long_film() -> None:
     film = Film(1, 3000, 50, 20_000)
     source = Counting(film.data)
