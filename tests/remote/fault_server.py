@@ -243,22 +243,22 @@ class FaultServer:
             body = framed + b"0\r\n\r\n"
         stage, act, after = reply.stop or ("", "close", None)
         if stage == "status":
-            _act(sock, act, head + body, reply.pause)
+            _act(sock, act, head + body, reply.pause, request, len(head))
             return False
         if stage == "headers":
             half = len(head) // 2
             sock.sendall(head[:half])
-            _act(sock, act, head[half:] + body, reply.pause)
+            _act(sock, act, head[half:] + body, reply.pause, request, len(head) - half)
             return False
         if stage == "body":
             sock.sendall(head)
-            request.sent += _act(sock, act, body, reply.pause)
+            _act(sock, act, body, reply.pause, request)
             return False
         if stage == "middle":
             after = len(body) // 2 if after is None else min(after, len(body))
             request.sent += after
             sock.sendall(head + body[:after])
-            request.sent += _act(sock, act, body[after:], reply.pause)
+            _act(sock, act, body[after:], reply.pause, request)
             return False
         for i in range(0, max(1, len(body)), _PIECE):
             piece = body[i : i + _PIECE]
@@ -303,9 +303,15 @@ def leftovers() -> tuple[int, list[str]]:
     return sockets, sorted(thread.name for thread in threading.enumerate())
 
 
-def _act(sock: socket.socket, act: Act, rest: bytes, pause: float) -> int:
-    """Do it; how many bytes of ``rest`` were sent."""
-    sent = 0
+def _act(
+    sock: socket.socket,
+    act: Act,
+    rest: bytes,
+    pause: float,
+    request: Request | None = None,
+    head: int = 0,
+) -> None:
+    """Do it. The first ``head`` bytes of ``rest`` are no body; what is sent of that is counted."""
     if act == "reset":
         # No linger: what is unsent is thrown away and the other side gets a reset.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -318,8 +324,9 @@ def _act(sock: socket.socket, act: Act, rest: bytes, pause: float) -> int:
     else:
         sock.settimeout(pause)
         for i in range(len(rest)):
+            if request is not None:
+                request.sent += i >= head  # first: whoever has read it may look at this at once
             sock.sendall(rest[i : i + 1])
-            sent += 1
             try:
                 while sock.recv(_PIECE):
                     continue
@@ -327,4 +334,3 @@ def _act(sock: socket.socket, act: Act, rest: bytes, pause: float) -> int:
             except TimeoutError:
                 continue
         sock.settimeout(None)
-    return sent
