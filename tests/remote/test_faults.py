@@ -7,7 +7,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import trustme
@@ -31,22 +31,10 @@ from .fault_server import (
     Stage,
     busy,
     cut,
-    leftovers,
 )
 from .reader import DATA, PATH, PATIENT, PROMPT, QUICK, fetcher, get
 
-
-@pytest.fixture(autouse=True)
-def nothing_left() -> Iterator[None]:
-    before = leftovers()
-    yield
-    assert leftovers() == before
-
-
-@pytest.fixture
-def server() -> Iterator[FaultServer]:
-    with FaultServer({PATH: DATA}) as server:
-        yield server
+pytestmark = pytest.mark.usefixtures("no_leftovers")
 
 
 # Every stage, every act ------------------------------------------------------------------------

@@ -5,7 +5,6 @@ from __future__ import annotations
 import email.utils
 import threading
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -28,25 +27,13 @@ from .fault_server import (
     chunked,
     cut,
     extra,
-    leftovers,
     raw,
     redirect,
     shorter,
 )
 from .reader import DATA, OTHER, PATH, Reader
 
-
-@pytest.fixture(autouse=True)
-def nothing_left() -> Iterator[None]:
-    before = leftovers()
-    yield
-    assert leftovers() == before
-
-
-@pytest.fixture
-def server() -> Iterator[FaultServer]:
-    with FaultServer({PATH: DATA}) as server:
-        yield server
+pytestmark = pytest.mark.usefixtures("no_leftovers")
 
 
 def test_ranges_over_one_connection(server: FaultServer) -> None:

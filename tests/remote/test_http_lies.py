@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -19,23 +18,11 @@ from .fault_server import (
     answer,
     chunked,
     cut,
-    leftovers,
     raw,
 )
-from .reader import DATA, PATH, PATIENT, PROMPT, fetcher, get
+from .reader import DATA, PATIENT, PROMPT, fetcher, get
 
-
-@pytest.fixture(autouse=True)
-def nothing_left() -> Iterator[None]:
-    before = leftovers()
-    yield
-    assert leftovers() == before
-
-
-@pytest.fixture
-def server() -> Iterator[FaultServer]:
-    with FaultServer({PATH: DATA}) as server:
-        yield server
+pytestmark = pytest.mark.usefixtures("no_leftovers")
 
 
 LIES = {

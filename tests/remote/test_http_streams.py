@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,21 +17,10 @@ from snapengine.errors import (
 )
 from snapengine.sources.meter import Meter
 
-from .fault_server import FaultServer, Served, answer, chunked, cut, leftovers
+from .fault_server import FaultServer, Served, answer, chunked, cut
 from .reader import DATA, OTHER, PATH, Reader
 
-
-@pytest.fixture(autouse=True)
-def nothing_left() -> Iterator[None]:
-    before = leftovers()
-    yield
-    assert leftovers() == before
-
-
-@pytest.fixture
-def server() -> Iterator[FaultServer]:
-    with FaultServer({PATH: DATA}) as server:
-        yield server
+pytestmark = pytest.mark.usefixtures("no_leftovers")
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator
 
 import pytest
 import trustme
@@ -17,23 +16,11 @@ from snapengine.errors import (
 from .fault_server import (
     FaultServer,
     cut,
-    leftovers,
     redirect,
 )
 from .reader import DATA, PATH, Reader
 
-
-@pytest.fixture(autouse=True)
-def nothing_left() -> Iterator[None]:
-    before = leftovers()
-    yield
-    assert leftovers() == before
-
-
-@pytest.fixture
-def server() -> Iterator[FaultServer]:
-    with FaultServer({PATH: DATA}) as server:
-        yield server
+pytestmark = pytest.mark.usefixtures("no_leftovers")
 
 
 @pytest.fixture(scope="module")
