@@ -1,0 +1,1 @@
+"""The domain calls, by what they are about."""

@@ -1,0 +1,1 @@
+"""What a snapshot service means, whoever asks: values and rules, no wire names, no I/O."""
