@@ -43,8 +43,7 @@ _FORMATS: Final[dict[str, Literal["image/jpeg", "image/png"]]] = {
 }
 #: What Pillow raises for files that are not what they say; it has no root for these.
 _BROKEN = (OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError, OverflowError,
-           struct.error, zlib.error, Image.DecompressionBombError,
-           Image.DecompressionBombWarning)  # fmt: skip
+           struct.error, zlib.error)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +79,8 @@ def check_cover(data: bytes) -> CheckedCover:
                 return CheckedCover(data, _FORMATS[str(image.format)], width, height)
     except Image.UnidentifiedImageError as exc:
         raise _refused("format", "a cover is a JPEG or PNG file, and this is neither") from exc
+    except Image.DecompressionBombError as exc:
+        raise _refused("size", f"the cover is far too large: {exc}") from exc
     except CoverRefused:
         raise
     except _BROKEN as exc:
