@@ -5,7 +5,7 @@ As a server (``snapengine serve``), mounted in another ASGI application, or with
     app = snapengine.service.create_app(data="/srv/covers", media_roots=("/srv/videos",))
 
     with snapengine.service.Service(snapengine.service.Settings(data="/srv/covers")) as service:
-        asset, _ = service.register(PYTHON, NewAsset(title="A", source="https://..."), Via())
+        asset, _ = service.register(PYTHON, NewAsset(title="A", source="https://..."))
 
 Importing this package loads nothing: what it is made of is imported where it is used. It needs the
 extra ``snapengine[service]``.
@@ -110,4 +110,4 @@ def create_app(service: Service | None = None, **settings: object) -> Starlette:
     if service is not None and settings:
         raise TypeError("create_app takes a service or settings, not both")
     made = service or Service(settings_from(**settings))
-    return make_app(made, made.dialects)
+    return make_app(made, made.dialects.values())

@@ -25,7 +25,7 @@ from .domain.records import (
     SmartCoverRequest,
 )
 from .jobs.orders import Made, MadeFile, WorkOrder
-from .naming import blob_name, public_path, set_pattern, suffix_of
+from .naming import blob_name, has_fixed_covers, public_path, set_pattern, suffix_of
 from .storage.database import Settled
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ class Completion:
         stored: list[str] = []
         kept = False
         try:
+            made = _with_fixed_cover(job, made)
             sets = self._store(job, made, folder, stored)
             kept = self._finish(job, owner, made, sets)
         except StoreError as exc:
@@ -98,6 +99,7 @@ class Completion:
 
         if service.database.finish(ended, owner, settle):
             service.notify()
+            service.ended.tell()
 
     def _finish(
         self, job: Job, owner: str, made: Made, sets: list[tuple[PictureSet, list[Picture]]]
@@ -110,12 +112,17 @@ class Completion:
         old = service.database.asset(job.tenant, job.asset_id)
         old_path = None if old is None else service.cover_path(old)
 
+        unwanted: list[str] = []
+
         def settle(asset: Asset) -> Settled:
             cover = _cover_after(asset, job, made, chosen)
             after = replace(asset, cover=cover, facts=made.facts, modified=now())
             if job.kind == "ingest":
                 after = replace(after, status="ready", failure=None)
-            changed = cover != asset.cover and chosen is not None
+            taken = chosen is not None and cover is not None and cover.picture_id == chosen.id
+            # A cover that its owner has set meanwhile stays, also under the address of covers.
+            kept = [one for one in sets if taken or one[0].kind != "cover"]
+            unwanted[:] = [p.blob for one in sets if one not in kept for p in one[1]]
             event = Event(
                 kind="job_done",
                 time=now(),
@@ -123,22 +130,24 @@ class Completion:
                 before=asset,
                 via=job.via,
                 job=ended,
-                sets=tuple(one for one, _ in sets),
-                pictures=tuple(pictures),
-                cover_path=chosen.path if changed and chosen is not None else old_path,
+                sets=tuple(one for one, _ in kept),
+                pictures=tuple(picture for _, pictures in kept for picture in pictures),
+                cover_path=chosen.path if taken and chosen is not None else old_path,
                 cover_path_before=old_path,
             )
             return Settled(
                 asset=after,
-                sets=sets,
+                sets=kept,
                 messages=service.messages_of(event, settings),
                 follow=self._following(job, asset),
             )
 
-        kept = service.database.finish(ended, owner, settle)
-        if kept:
+        finished = service.database.finish(ended, owner, settle)
+        if finished:
+            service.store.delete(unwanted)
             service.notify()
-        return kept
+            service.ended.tell()
+        return finished
 
     def _following(self, job: Job, asset: Asset) -> Job | None:
         """What a new asset's call asked for beside it."""
@@ -226,6 +235,15 @@ class Completion:
         """Only what was uploaded: a caller's own file stays where it is."""
         if path.parent == self._service.uploads:
             path.unlink(missing_ok=True)
+
+
+def _with_fixed_cover(job: Job, made: Made) -> Made:
+    """Where covers have an address of their own, the chosen picture is one of kind "cover"."""
+    chosen = next((f for f in made.files if (f.kind, f.number) == made.cover), None)
+    if chosen is None or chosen.kind == "cover" or not has_fixed_covers(job.via.naming):
+        return made
+    copy = replace(chosen, kind="cover", number=1, name="1")
+    return replace(made, files=(*made.files, copy), cover=("cover", 1))
 
 
 def _chosen(made: Made, pictures: Iterable[Picture]) -> Picture | None:

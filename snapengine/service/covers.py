@@ -13,7 +13,7 @@ import zlib
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from ..errors import InvalidOption, LimitExceeded, SourceDenied, SourceTimeout
 from ..model.network import Network
@@ -77,7 +77,7 @@ def check_cover(data: bytes) -> CheckedCover:
                     )
                 image.load()
                 return CheckedCover(data, _FORMATS[str(image.format)], width, height)
-    except Image.UnidentifiedImageError as exc:
+    except UnidentifiedImageError as exc:
         raise _refused("format", "a cover is a JPEG or PNG file, and this is neither") from exc
     except Image.DecompressionBombError as exc:
         raise _refused("size", f"the cover is far too large: {exc}") from exc

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import secrets
 import threading
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
 from .auth.keys import Key, KeyRing, fresh_key
 from .auth.nonces import Nonces
 from .calls.assets import AssetCalls
+from .calls.core import Ended
 from .calls.jobs import JobCalls
 from .completion import Completion
 from .domain.failures import ServiceUnavailable
@@ -36,13 +38,20 @@ class Service(AssetCalls, JobCalls):
     changes that tenant's things only. Thread-safe; all calls block, a few milliseconds mostly:
     those that take an address of a cover may wait for its server some seconds.
 
+    ``dialects``: makes those it speaks, by name; ``None``: all there are.
+
     Jobs are done in the background once :meth:`start` has been called; ``with`` does it::
 
         with Service(Settings(data="covers", media_roots=("/srv/videos",))) as service:
             asset, _ = service.register(PYTHON, NewAsset(title="A", source="file:///srv/videos/a.mp4"))
     """
 
-    def __init__(self, settings: Settings | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        dialects: Callable[[Service], Mapping[str, Dialect]] | None = None,
+    ) -> None:
         self.settings = settings or Settings()
         folder = self.settings.data_folder
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -58,9 +67,10 @@ class Service(AssetCalls, JobCalls):
         self.links = Links(
             self.database.set_value_once("link_secret", secrets.token_hex(32)), self.settings
         )
-        from .dialects.known import make_dialects
-
-        self.dialects: dict[str, Dialect] = dict(make_dialects(self))
+        if dialects is None:
+            from .dialects.known import make_dialects as dialects
+        self.dialects: dict[str, Dialect] = dict(dialects(self))
+        self.ended = Ended()
         self._completion = Completion(self)
         self._runner: JobRunner | None = None
         self._sender: Sender | None = None

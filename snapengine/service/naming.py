@@ -9,7 +9,9 @@ from urllib.parse import unquote, urlsplit
 from .domain.records import MediaType, Naming, PictureKind
 from .domain.tracks import numbered
 
-__all__ = ["FILES", "blob_name", "path_in", "public_path", "set_pattern", "suffix_of"]
+__all__ = [
+    "FILES", "blob_name", "has_fixed_covers", "path_in", "public_path", "set_pattern", "suffix_of",
+]  # fmt: skip
 
 #: Between the service's address and a public path.
 FILES: Final = "/files/"
@@ -41,6 +43,13 @@ def set_pattern(naming: Naming, kind: PictureKind, asset_id: str, job_id: str, s
         .replace("{job}", job_id)
         .replace("{suffix}", suffix)
     )
+
+
+def has_fixed_covers(naming: Naming) -> bool:
+    """Whether an asset's cover has one address whatever picture it is: then each cover is kept as
+    a picture of its own, under that address."""
+    pattern = naming.pattern("cover")
+    return not any(part in pattern for part in ("{job}", "{number}", "{name}"))
 
 
 def public_path(pattern: str, number: int, name: str) -> str:

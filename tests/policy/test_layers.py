@@ -80,8 +80,7 @@ OTHERS: dict[str, set[str]] = {
     "animating": {"numpy"},
     "cover_search": {"numpy"},
     "results": {"PIL", "numpy"},
-    "service": {"PIL", "anyio", "fsspec", "sqlalchemy", "starlette"},
-    "cli": {"uvicorn"},
+    "service": {"PIL", "anyio", "fsspec", "sqlalchemy", "starlette", "uvicorn"},
 }
 #: Modules outside of media that know one of its values, and which.
 MEDIA_VALUES = {m: {"Delivery"} for m in ("engine", "inspection", "sheet", "shooting")}

@@ -13,6 +13,7 @@ from ..domain.failures import WrongStatus
 from ..domain.fields import InvalidField, text
 from ..domain.ids import new_id, now
 from ..domain.records import (
+    HERE,
     Asset,
     AssetChanges,
     Cover,
@@ -38,24 +39,26 @@ _MAX_TEXT: Final = 64 * 1024
 class AssetCalls(CoverCalls):
     """Videos and what is said of them."""
 
-    def register(self, tenant: str, new: NewAsset, via: Via) -> tuple[Asset, bool]:
+    def register(
+        self, tenant: str, new: NewAsset, via: Via = HERE, *, anew: bool = False
+    ) -> tuple[Asset, bool]:
         """Take a video in: an asset, looked at at once in the background.
 
         The second value is false when the tenant has an asset of that source already; then that
-        one is given back as it is. Raises :class:`SourceRefused`, :class:`CoverRefused`,
-        :class:`InvalidField`.
+        one is given back as it is, unless one is to be made ``anew``.
+        Raises :class:`SourceRefused`, :class:`CoverRefused`, :class:`InvalidField`.
         """
         if new.source is None:
             raise InvalidField.of("source", None, "must be given", "missing")
         check_source(new.source, self.settings)
-        known = self.database.asset_by_source(tenant, new.source)
+        known = None if anew else self.database.asset_by_source(tenant, new.source)
         if known is not None:
             return known, False
         asset = self._new_asset(tenant, new, via, "arrived")
         self._add(asset, via, self._ingest(asset))
         return asset, True
 
-    def create_upload(self, tenant: str, new: NewAsset, via: Via) -> Asset:
+    def create_upload(self, tenant: str, new: NewAsset, via: Via = HERE) -> Asset:
         """An asset whose video will be uploaded."""
         asset = self._new_asset(tenant, new, via, "awaited")
         self._add(asset, via, None)
@@ -93,7 +96,7 @@ class AssetCalls(CoverCalls):
         """How many there are, and those from ``offset`` on, newest first."""
         return self.database.assets(tenant, offset=offset, limit=limit)
 
-    def update(self, tenant: str, id: str, changes: AssetChanges, via: Via) -> Asset:
+    def update(self, tenant: str, id: str, changes: AssetChanges, via: Via = HERE) -> Asset:
         """Change what is said of an asset, and its cover.
 
         ``cover_url`` may be a link to one of the tenant's own pictures or any other address; that
@@ -112,7 +115,7 @@ class AssetCalls(CoverCalls):
         }
         return self._change(tenant, id, lambda asset: replace(asset, **given), via, cover)
 
-    def delete(self, tenant: str, id: str, via: Via) -> None:
+    def delete(self, tenant: str, id: str, via: Via = HERE) -> None:
         """Remove an asset with all that belongs to it; its jobs end. Raises
         :class:`UnknownAsset`."""
         asset = self.asset(tenant, id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from ..auth.nonces import Nonces
 from ..domain.failures import UnknownAsset
 from ..domain.ids import new_id, now
 from ..domain.records import (
+    HERE,
     Asset,
     CallbackMessage,
     CallbackSettings,
@@ -28,7 +30,26 @@ from ..store import PictureStore
 if TYPE_CHECKING:
     from ..dialects.base import Dialect
 
-__all__ = ["Core", "unknown_asset"]
+__all__ = ["Core", "Ended", "unknown_asset"]
+
+
+class Ended:
+    """Tells those who wait that some job has ended. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self.count = 0
+
+    def tell(self) -> None:
+        """A job has ended."""
+        with self._changed:
+            self.count += 1
+            self._changed.notify_all()
+
+    def wait(self, seen: int, seconds: float) -> None:
+        """Wait for a job to end since :attr:`count` was ``seen``, at most so long."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.count != seen, seconds)
 
 
 class Core:
@@ -42,6 +63,7 @@ class Core:
     nonces: Nonces
     uploads: Path
     dialects: dict[str, Dialect]
+    ended: Ended
 
     def notify(self) -> None:
         """There may be something to do for those who work in the background."""
@@ -58,7 +80,7 @@ class Core:
             raise unknown_asset(id)
         return asset
 
-    def link(self, path: str, via: Via, *, seconds: int | None = None) -> str:
+    def link(self, path: str, via: Via = HERE, *, seconds: int | None = None) -> str:
         """The address of a public path. ``seconds``: how long it holds, where links expire."""
         return self.links.make(path, via.base_url or self.settings.public_url, seconds)
 

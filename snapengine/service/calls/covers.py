@@ -11,8 +11,25 @@ from ...errors import SourceError
 from ..covers import CheckedCover, check_cover, check_url, fetch_cover
 from ..domain.failures import UnknownPicture
 from ..domain.ids import new_id, now
-from ..domain.records import Asset, CallbackMessage, Cover, Event, Picture, PictureSet, Via
-from ..naming import blob_name, path_in, public_path, set_pattern
+from ..domain.records import (
+    HERE,
+    Asset,
+    CallbackMessage,
+    Cover,
+    Event,
+    MediaType,
+    Picture,
+    PictureSet,
+    Via,
+)
+from ..naming import (
+    blob_name,
+    has_fixed_covers,
+    path_in,
+    public_path,
+    set_pattern,
+    suffix_of,
+)
 from .core import Core, unknown_asset
 
 __all__ = ["CoverCalls"]
@@ -29,22 +46,20 @@ class _NewCover(NamedTuple):
 class CoverCalls(Core):
     """Setting and finding covers."""
 
-    def set_cover_picture(self, tenant: str, url: str, via: Via) -> Asset:
+    def set_cover_picture(self, tenant: str, url: str, via: Via = HERE) -> Asset:
         """Make one of an asset's pictures, named by its link, the asset's cover.
 
         Raises :class:`UnknownPicture`."""
         picture = self._own_picture(tenant, url)
         if picture is None:
             raise UnknownPicture("there is no such picture", stage="request", id=url[:200])
-        cover = Cover(origin="picture", picture_id=picture.id)
-        return self._change(
-            tenant, picture.asset_id, lambda asset: asset, via, _NewCover(cover, picture.path)
-        )
+        cover = self._of_picture(picture, via)
+        return self._change(tenant, picture.asset_id, lambda asset: asset, via, cover)
 
-    def set_cover_bytes(self, tenant: str, asset_id: str, data: bytes, via: Via) -> Asset:
+    def set_cover_bytes(self, tenant: str, asset_id: str, data: bytes, via: Via = HERE) -> Asset:
         """Make a file the cover. Raises :class:`CoverRefused`, :class:`UnknownAsset`."""
         self.asset(tenant, asset_id)
-        kept = self._keep_cover(tenant, asset_id, check_cover(data), via)
+        kept = self._keep_checked(tenant, asset_id, check_cover(data), via)
         picture = kept[1][0]
         cover = Cover(origin="upload", picture_id=picture.id)
         return self._change(
@@ -62,7 +77,7 @@ class CoverCalls(Core):
         picture = self.cover_picture(asset)
         return None if picture is None else picture.path
 
-    def cover_url(self, asset: Asset, via: Via) -> str | None:
+    def cover_url(self, asset: Asset, via: Via = HERE) -> str | None:
         """Where the cover is: the caller's own address where one was given, else a link."""
         if asset.cover is None:
             return None
@@ -107,14 +122,14 @@ class CoverCalls(Core):
     def _given_cover(self, tenant: str, asset_id: str, url: str, via: Via) -> _NewCover:
         picture = self._own_picture(tenant, url)
         if picture is not None:
-            return _NewCover(Cover(origin="picture", picture_id=picture.id), picture.path)
+            return self._of_picture(picture, via, asset_id)
         check_url(url)
         try:
             checked = fetch_cover(url, self.settings.network)
         except SourceError:
             # The vendors take any address: a server that only players reach is no mistake.
             return _NewCover(Cover(origin="external", url=url), None)
-        kept = self._keep_cover(tenant, asset_id, checked, via)
+        kept = self._keep_checked(tenant, asset_id, checked, via)
         picture = kept[1][0]
         cover = Cover(origin="external", url=url, picture_id=picture.id)
         return _NewCover(cover, picture.path, kept)
@@ -127,22 +142,46 @@ class CoverCalls(Core):
             return None
         return picture
 
-    def _keep_cover(
+    def _keep_checked(
         self, tenant: str, asset_id: str, checked: CheckedCover, via: Via
     ) -> tuple[PictureSet, list[Picture]]:
-        at, made = now(), new_id()
-        blob = blob_name(tenant, asset_id, made, f"cover.{checked.suffix}")
-        self.store.put_bytes(blob, checked.data)
+        size = (checked.width, checked.height)
+        return self._keep_cover(tenant, asset_id, checked.data, checked.media_type, size, via)
+
+    def _of_picture(self, picture: Picture, via: Via, asset_id: str | None = None) -> _NewCover:
+        """One of the tenant's pictures as the cover of its own asset, or of another one."""
+        whose = asset_id or picture.asset_id
+        if whose == picture.asset_id and not has_fixed_covers(via.naming):
+            return _NewCover(Cover(origin="picture", picture_id=picture.id), picture.path)
+        # A copy: it has an address of its own, or must outlive the asset that it was taken from.
+        data = self.store.read(picture.blob, 0, picture.size)
+        kept = self._keep_cover(
+            picture.tenant, whose, data, picture.media_type, (picture.width, picture.height), via
+        )
+        copy = kept[1][0]
+        return _NewCover(Cover(origin="picture", picture_id=copy.id), copy.path, kept)
+
+    def _keep_cover(
+        self,
+        tenant: str,
+        asset_id: str,
+        data: bytes,
+        media_type: MediaType,
+        size: tuple[int | None, int | None],
+        via: Via,
+    ) -> tuple[PictureSet, list[Picture]]:
+        at, made, suffix = now(), new_id(), suffix_of(media_type)
+        blob = blob_name(tenant, asset_id, made, f"cover.{suffix}")
+        self.store.put_bytes(blob, data)
         kept = PictureSet(
             id=new_id(), tenant=tenant, asset_id=asset_id, job_id=None, kind="cover",
-            pattern=set_pattern(via.naming, "cover", asset_id, made, checked.suffix), count=1,
+            pattern=set_pattern(via.naming, "cover", asset_id, made, suffix), count=1,
             created=at,
         )  # fmt: skip
         picture = Picture(
             id=new_id(), set_id=kept.id, tenant=tenant, asset_id=asset_id, kind="cover", number=1,
             name="1", path=public_path(kept.pattern, 1, "1"), blob=blob,
-            media_type=checked.media_type, size=len(checked.data),
-            digest=hashlib.sha256(checked.data).hexdigest(), width=checked.width,
-            height=checked.height, created=at,
+            media_type=media_type, size=len(data), digest=hashlib.sha256(data).hexdigest(),
+            width=size[0], height=size[1], created=at,
         )  # fmt: skip
         return kept, [picture]

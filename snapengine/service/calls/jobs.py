@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection
 from datetime import datetime
+from typing import Final
 
 from ..domain.failures import UnknownJob, WrongStatus
 from ..domain.ids import now
-from ..domain.records import Job, JobKind, JobRequest, SmartCoverRequest, Via
+from ..domain.records import HERE, Job, JobKind, JobRequest, SmartCoverRequest, Via
 from ..domain.requests import JobNote, SnapshotRequest, Template, ThumbnailRequest
 from .kept import KeptCalls, unknown_template
 
 __all__ = ["JobCalls"]
+
+#: Seconds between two looks at a job that is waited for.
+_LOOK: Final = 1.0
 
 
 class JobCalls(KeptCalls):
@@ -22,7 +27,7 @@ class JobCalls(KeptCalls):
         tenant: str,
         asset_id: str,
         request: SnapshotRequest,
-        via: Via,
+        via: Via = HERE,
         *,
         note: JobNote | None = None,
         template_id: str | None = None,
@@ -39,7 +44,7 @@ class JobCalls(KeptCalls):
         tenant: str,
         asset_id: str,
         template_id: str,
-        via: Via,
+        via: Via = HERE,
         *,
         note: JobNote | None = None,
     ) -> Job:
@@ -53,7 +58,7 @@ class JobCalls(KeptCalls):
         )
 
     def submit_thumbnails(
-        self, tenant: str, asset_id: str, request: ThumbnailRequest, via: Via
+        self, tenant: str, asset_id: str, request: ThumbnailRequest, via: Via = HERE
     ) -> Job:
         """Queue thumbnails, one of which becomes the cover. Raises as
         :meth:`submit_snapshots`."""
@@ -64,7 +69,7 @@ class JobCalls(KeptCalls):
         tenant: str,
         asset_id: str,
         request: SmartCoverRequest,
-        via: Via,
+        via: Via = HERE,
         *,
         note: JobNote | None = None,
         template_id: str | None = None,
@@ -94,6 +99,20 @@ class JobCalls(KeptCalls):
             tenant, asset_id=asset_id, kinds=kinds, since=since, offset=offset, limit=limit
         )
 
+    def wait(self, tenant: str, id: str, seconds: float | None = None) -> Job:
+        """Wait until a job has ended, at most ``seconds``; the job as it is then.
+
+        Raises :class:`UnknownJob`."""
+        ends = None if seconds is None else time.monotonic() + seconds
+        while True:
+            seen = self.ended.count
+            job = self.job(tenant, id)
+            left = _LOOK if ends is None else min(_LOOK, ends - time.monotonic())
+            if job.status not in ("queued", "running") or left <= 0:
+                return job
+            # Another process may have done it: nobody tells of that, so look now and then.
+            self.ended.wait(seen, left)
+
     def cancel(self, tenant: str, id: str) -> Job:
         """Give a job up: one that waits at once, one under way within a second or two. One that
         has ended stays as it is. Raises :class:`UnknownJob`."""
@@ -101,6 +120,7 @@ class JobCalls(KeptCalls):
         if job is None:
             raise UnknownJob("there is no such job", stage="request", id=id)
         self.notify()
+        self.ended.tell()
         return job
 
     def _submit(

@@ -49,6 +49,10 @@ class KeptCalls(Core):
         """The pictures of a set by number, from the ``offset``-th on."""
         return self.database.pictures(set.tenant, set.id, offset=offset, limit=limit)
 
+    def read(self, picture: Picture) -> bytes:
+        """The file of a picture. Raises :class:`~snapengine.errors.StoreError`."""
+        return self.store.read(picture.blob, 0, picture.size)
+
     def delete_sets(self, tenant: str, set_ids: Collection[str]) -> int:
         """Remove sets with their pictures (a cover's picture stays); how many there were."""
         removed = self.database.delete_sets(tenant, set_ids)

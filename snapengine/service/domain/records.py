@@ -16,6 +16,7 @@ from .requests import JobNote, SnapshotRequest, Template, ThumbnailRequest
 
 __all__ = [
     "DEFAULT_NAMING",
+    "HERE",
     "Asset",
     "AssetChanges",
     "AssetStatus",
@@ -112,6 +113,10 @@ class Via:
     base_url: str = ""
     naming: Naming = DEFAULT_NAMING
     cover_choice: CoverChoice = "middle"
+
+
+#: A call in Python.
+HERE: Final = Via()
 
 
 # -- assets ---------------------------------------------------------------------------------
