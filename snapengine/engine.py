@@ -300,6 +300,7 @@ class Video:
         rows: int | None = 10,
         padding: int = 0,
         margin: int = 0,
+        full_pages: bool = False,
         color: object = "black",
         fit: Fit = "contain",
         accuracy: Accuracy | None = None,
@@ -313,8 +314,10 @@ class Video:
         Times as :meth:`snapshots`. ``cell`` is (width, height) in pixels; one of them ``None``
         follows the display aspect; ``None`` alone means 160 wide. ``columns`` x ``rows`` cells to a
         page (``rows`` ``None``: one page if it fits), ``padding`` pixels between cells, ``margin``
-        around the grid, both and all bars in ``color``. ``accuracy`` ``None`` is a tolerance of
-        half the spacing, and no two cells show the same frame while there are different ones.
+        around the grid, both and all bars in ``color``. ``full_pages``: every page has all columns
+        and rows, its empty cells in ``color``; one that does not fit is ``LayoutTooLarge``.
+        ``accuracy`` ``None`` is a tolerance of half the spacing, and no two cells show the same
+        frame while there are different ones.
 
         ``on_missing`` as in :meth:`snapshots`: "nearest" fills the cells of damaged stretches with
         what can be had, "blank" leaves them in ``color``, "fail" raises. Whatever it does, the
@@ -336,9 +339,9 @@ class Video:
         session = self._renditions.serving(options)
         session.check_open()
         # A first layout with one cell checks the geometry before any I/O.
-        _layout(size, columns, rows, padding, margin, MAX_TARGETS)
+        _layout(size, columns, rows, padding, margin, MAX_TARGETS, full_pages)
         times, duration = session.times(sampling)
-        layout = _layout(size, columns, rows, padding, margin, len(times))
+        layout = _layout(size, columns, rows, padding, margin, len(times), full_pages)
         with session.call() as call:
             plan = session.plan(
                 call,
@@ -586,8 +589,9 @@ def _windows(times: Sequence[Fraction]) -> Iterator[Sequence[Fraction]]:
 
 
 def _layout(
-    cell: Size, columns: int, rows: int | None, padding: int, margin: int, count: int
+    cell: Size, columns: int, rows: int | None, padding: int, margin: int, count: int, full: bool
 ) -> SheetLayout:
     return SheetLayout(
-        cell=cell, count=count, columns=columns, rows=rows, padding=padding, margin=margin
-    )
+        cell=cell, count=count, columns=columns, rows=rows, padding=padding, margin=margin,
+        full=full,
+    )  # fmt: skip

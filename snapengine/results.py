@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,14 +28,12 @@ from .model.frame import U8, Picture, RawFrame
 from .model.geometry import Size, View
 from .model.result import Cue
 from .model.stats import RunStats
+from .outputs.spool import PageSpool
 from .outputs.stores import write_file, write_files
 from .outputs.webvtt import webvtt
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-#: Finished sprite pages beyond this many bytes wait in an unnamed temporary file, not in memory.
-_PAGES_IN_MEMORY = 24 << 20
 
 
 class _Encodable:
@@ -234,15 +232,14 @@ class Cell:
         return self.pts is None or self.corrupt or self.replaced
 
 
-class SpritePage(_Encodable):
-    """One picture of a sprite sheet."""
+class _SheetPicture(_Encodable):
+    """A page of a sheet, or a cell; ``index`` counts from 0."""
 
-    __slots__ = ("_spool", "index", "size")
+    __slots__ = ("index", "size")
 
-    def __init__(self, index: int, size: Size, spool: PageSpool) -> None:
+    def __init__(self, index: int, size: Size) -> None:
         self.index = index
         self.size = size
-        self._spool = spool
 
     @property
     def width(self) -> int:
@@ -252,50 +249,37 @@ class SpritePage(_Encodable):
     def height(self) -> int:
         return self.size.height
 
-    def _jfif(self) -> Picture:
-        return self._spool.load(self.index)
-
     def to_ndarray(self) -> U8:
         return picture_rgb(self._jfif())
 
     def __repr__(self) -> str:
-        return f"<SpritePage {self.index} {self.width}x{self.height}>"
+        return f"<{type(self).__name__} {self.index} {self.width}x{self.height}>"
 
 
-class PageSpool:
-    """Finished pages: the first few in memory, the rest in a file without a name.
+class SpritePage(_SheetPicture):
+    """One picture of a sprite sheet."""
 
-    A sheet of any number of pages then takes bounded memory, and nothing is left behind whatever
-    happens to the process. Not thread-safe while pages are still being added.
-    """
+    __slots__ = ("_spool",)
 
-    def __init__(self) -> None:
-        self._held: dict[int, Picture] = {}
-        self._bytes = 0
-        self._file: Any = None
-        self._places: dict[int, tuple[int, int, int, str]] = {}
+    def __init__(self, index: int, size: Size, spool: PageSpool) -> None:
+        super().__init__(index, size)
+        self._spool = spool
 
-    def add(self, index: int, picture: Picture) -> None:
-        size = picture.buffer.nbytes
-        if self._bytes + size <= _PAGES_IN_MEMORY or not self._held:
-            self._held[index] = picture
-            self._bytes += size
-            return
-        if self._file is None:
-            self._file = tempfile.TemporaryFile(prefix="snapengine-")  # noqa: SIM115 - lives on
-        self._file.seek(0, os.SEEK_END)
-        place = self._file.tell()
-        self._file.write(picture.buffer.data)
-        self._places[index] = (place, picture.width, picture.height, picture.subsampling)
+    def _jfif(self) -> Picture:
+        return self._spool.load(self.index)
 
-    def load(self, index: int) -> Picture:
-        if index in self._held:
-            return self._held[index]
-        place, width, height, subsampling = self._places[index]
-        picture = Picture(width, height, subsampling)  # type: ignore[arg-type]
-        self._file.seek(place)
-        self._file.readinto(picture.buffer.data)
-        return picture
+
+class CellPicture(_SheetPicture):
+    """One cell of a sheet as a picture of its own; ``index`` as in ``SpriteSheet.cells``."""
+
+    __slots__ = ("_picture",)
+
+    def __init__(self, index: int, picture: Picture) -> None:
+        super().__init__(index, picture.size)
+        self._picture = picture
+
+    def _jfif(self) -> Picture:
+        return self._picture
 
 
 class SpriteSheet:
@@ -331,6 +315,19 @@ class SpriteSheet:
     def damaged(self) -> list[int]:
         """Indices of cells that are blank, or show something else or less than was meant."""
         return [i for i, cell in enumerate(self.cells) if cell.is_damaged]
+
+    def cell_pictures(self) -> Iterator[CellPicture]:
+        """The cells as pictures of their own, in order, without those that are blank.
+
+        What is on the pages, sample by sample: nothing is decoded or scaled again. One page at a
+        time is in memory.
+        """
+        for number, cues in itertools.groupby(enumerate(self.cues), lambda item: item[1].page):
+            page = self.pages[number]._jfif()
+            for index, cue in cues:
+                if self.cells[index].pts is not None:
+                    part = page.part(cue.x, cue.y, cue.width, cue.height)
+                    yield CellPicture(index, part)
 
     def page_names(self, suffix: str = ".jpg") -> list[str]:
         """File names of the pages, in order."""

@@ -15,8 +15,9 @@ from .model.media import VideoInfo
 from .model.result import Cue
 from .model.stats import RunStats
 from .model.time import to_seconds
+from .outputs.spool import PageSpool
 from .planning.layout import SheetLayout
-from .results import Cell, PageSpool, SpritePage, SpriteSheet
+from .results import Cell, SpritePage, SpriteSheet
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The command line: ``snapengine info | snapshot | sprite | cover | animate``.
+"""The command line: ``snapengine info | snapshot | sprite | cover | animate | serve``.
 
 Exit status 0 on success, 2 on bad usage, 1 on a failure with one line on stderr. With ``--json``
 the result goes to stdout as one JSON object; progress goes to stderr, and only to a terminal.

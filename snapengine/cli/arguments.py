@@ -8,6 +8,7 @@ from typing import Any
 
 from .. import __version__
 from . import commands
+from .serve import add_serve
 
 _TIMES = "T is seconds, HH:MM:SS.mmm or a percentage such as 37.5%%"  # argparse formats it
 
@@ -79,6 +80,8 @@ def make_parser() -> argparse.ArgumentParser:
     moving.add_argument(
         "-o", "--output", required=True, metavar="OUT", help="the file: .gif .webp .avif"
     )
+
+    add_serve(verbs)
     return parser
 
 

@@ -132,5 +132,16 @@ class Picture:
         self.buffer[luma : luma + chroma] = ycc[1]
         self.buffer[luma + chroma :] = ycc[2]
 
+    def part(self, x: int, y: int, width: int, height: int) -> Picture:
+        """A copy of a rectangle, sample by sample; on the chroma grid (even) where that is "420".
+
+        Threads: any, while nobody writes there."""
+        part = Picture(width, height, self.subsampling)
+        steps = (1, 2, 2) if self.subsampling == "420" else (1, 1, 1)
+        for target, plane, step in zip(part.planes, self.planes, steps, strict=True):
+            rows, columns = target.shape
+            target[:] = plane[y // step :, x // step :][:rows, :columns]
+        return part
+
     def __repr__(self) -> str:
         return f"<Picture {self.width}x{self.height} {self.subsampling}>"

@@ -126,13 +126,21 @@ def _parse_text(text: str) -> Seconds | Percent:
 
 
 def _invalid(value: object, why: str = "") -> InvalidTime:
+    shown = _shown(value)
     return InvalidTime(
-        f"time {why}: {value!r}"
+        f"time {why}: {shown}"
         if why
-        else f"time must be seconds, HH:MM:SS.mmm or a percentage, not {value!r}",
+        else f"time must be seconds, HH:MM:SS.mmm or a percentage, not {shown}",
         stage="request",
         value=value,
     )
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(value)
+    except ValueError:  # Python writes no whole number of more than 4300 digits
+        return "a number of thousands of digits"
 
 
 def to_milliseconds(seconds: object) -> int:

@@ -51,7 +51,9 @@ class SheetLayout:
     * ``rows`` is at most what the cells need and what fits ``max_side`` (pixels of a page's side)
       and ``max_pixels`` (area of a page). What does not fit goes to further pages.
 
-    Every page has the same width; the last one is only as high as the rows it needs.
+    Every page has the same width; the last one is only as high as the rows it needs. With ``full``
+    every page has all ``columns`` and ``rows`` (which must be given), used or not; a page that does
+    not fit is then refused.
 
     Raises :class:`InvalidGeometry` for values that make no sense and :class:`LayoutTooLarge` when
     a cell or a single row of ``columns`` cells does not fit a page. Immutable: share at will.
@@ -63,6 +65,7 @@ class SheetLayout:
     rows: int | None = None
     padding: int = 0
     margin: int = 0
+    full: bool = False
     max_side: int = JPEG_MAX_SIDE
     max_pixels: int = MAX_PAGE_PIXELS
 
@@ -72,7 +75,9 @@ class SheetLayout:
         w = _whole("cell width", self.cell[0], 1)
         h = _whole("cell height", self.cell[1], 1)
         count = _whole("count", self.count, 1)
-        columns = min(_whole("columns", self.columns, 1), count)
+        columns = _whole("columns", self.columns, 1)
+        if not self.full:
+            columns = min(columns, count)
         asked_rows = None if self.rows is None else _whole("rows", self.rows, 1)
         padding, margin = _whole("padding", self.padding, 0), _whole("margin", self.margin, 0)
         max_side = _whole("max_side", self.max_side, 1)
@@ -100,9 +105,21 @@ class SheetLayout:
             )  # fmt: skip
         max_height = min(max_side, max_pixels // width)
         fitting = (max_height - 2 * margin + padding) // (h + padding)
-        rows = min(-(-count // columns), fitting)
-        if asked_rows is not None:
-            rows = min(rows, asked_rows)
+        if self.full:
+            if asked_rows is None:
+                raise InvalidGeometry("full pages need a number of rows")
+            if asked_rows > fitting:
+                height = _span(asked_rows, h, padding, margin)
+                raise LayoutTooLarge(
+                    f"a full page is {width}x{height}; a page of that width may be {max_height} "
+                    f"pixels high",
+                    limit="max_height", allowed=max_height, seen=height,
+                )  # fmt: skip
+            rows = asked_rows
+        else:
+            rows = min(-(-count // columns), fitting)
+            if asked_rows is not None:
+                rows = min(rows, asked_rows)
 
         object.__setattr__(self, "cell", Size(w, h))
         object.__setattr__(self, "columns", columns)
@@ -129,7 +146,7 @@ class SheetLayout:
             raise IndexError(f"page {index} of {self.page_count}")
         first = index * self.cells_per_page
         cells = min(self.cells_per_page, self.count - first)
-        rows = -(-cells // self.columns)
+        rows = self.rows_per_page if self.full else -(-cells // self.columns)
         size = Size(
             _span(self.columns, self.cell.width, self.padding, self.margin),
             _span(rows, self.cell.height, self.padding, self.margin),

@@ -24,7 +24,7 @@ from .domain.records import (
     PictureSet,
     SmartCoverRequest,
 )
-from .jobs.orders import Made, MadeFile, WorkOrder
+from .jobs.orders import Made, MadeFile, WorkOrder, beside
 from .naming import blob_name, has_fixed_covers, public_path, set_pattern, suffix_of
 from .storage.database import Settled
 
@@ -61,6 +61,16 @@ class Completion:
             limits=settings.limits,
             threads=1 if settings.workers > 1 else os.cpu_count() or 1,
             quality=settings.quality,
+            track_pictures=beside(*self._track_patterns(job)),
+            mark=settings.track_mark,
+        )
+
+    def _track_patterns(self, job: Job) -> tuple[str, str]:
+        """The public paths of a track, and of the pictures it names."""
+        naming = job.via.naming
+        return (
+            set_pattern(naming, "track", job.asset_id, job.id, "vtt"),
+            set_pattern(naming, "track_picture", job.asset_id, job.id, "jpg"),
         )
 
     # -- ends -------------------------------------------------------------------------------

@@ -68,7 +68,9 @@ class Service(AssetCalls, JobCalls):
             self.database.set_value_once("link_secret", secrets.token_hex(32)), self.settings
         )
         if dialects is None:
-            from .dialects.known import make_dialects as dialects
+            from .dialects.known import make_dialects
+
+            dialects = make_dialects
         self.dialects: dict[str, Dialect] = dict(dialects(self))
         self.ended = Ended()
         self._completion = Completion(self)

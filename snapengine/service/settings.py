@@ -18,6 +18,7 @@ from ..errors import InvalidOption
 from ..model.limits import Limits
 from ..model.network import Network
 from .auth.keys import KeyRing
+from .domain.tracks import Mark
 
 __all__ = ["PREFIX", "Settings", "settings_from"]
 
@@ -41,7 +42,9 @@ class Settings:
     ``workers``: processes that decode (0: none here, others serve the queue). ``queue``: jobs that
     may wait, ``tenant_queue``: of one tenant. ``job_seconds``: the longest a job may take,
     ``job_attempts``: how often one is begun whose worker vanishes. ``max_pixels``: of one coded
-    frame. ``max_upload_bytes``: of one uploaded video. ``quality``: of JPEG.
+    frame. ``max_upload_bytes``: of one uploaded video. ``quality``: of JPEG. ``track_mark``: what
+    parts a picture's address from the place in it in WebVTT: "?" as the clouds' player reads it,
+    or "#" (W3C media fragments) for others.
 
     ``cover``: how new assets get theirs: "vendor" (as the cloud does whose call it was),
     "middle" of eight, or "head", the first picture that is not black. ``smart_cover``: whether
@@ -72,6 +75,7 @@ class Settings:
     max_pixels: int = 16384 * 16384
     max_upload_bytes: int = 16 << 30
     quality: int = 85
+    track_mark: Mark = "?"
     cover: Literal["vendor", "middle", "head"] = "vendor"
     smart_cover: bool = True
     process_status: Literal[400, 403] = 403
@@ -96,6 +100,7 @@ class Settings:
         if not (self.job_seconds > 0 and math.isfinite(self.job_seconds)):
             raise InvalidOption(f"job_seconds must be more than 0, not {self.job_seconds!r}")
         _one_of("cover", self.cover, ("vendor", "middle", "head"))
+        _one_of("track_mark", self.track_mark, ("?", "#"))
         _one_of("process_status", self.process_status, (400, 403))
         for root in self.media_roots:
             if not Path(root).is_absolute():

@@ -15,6 +15,8 @@ import pytest
 from PIL import Image
 
 import snapengine
+from snapengine.errors import InvalidGeometry, LayoutTooLarge
+from snapengine.outputs import spool
 from tests.conftest import real_media_folder, required
 from tests.integration.common import asked
 from tests.media.atlas import recipe
@@ -176,6 +178,70 @@ def test_geometry_to_the_pixel(
         assert (np.abs(pixels[outside] - level) <= 1).all()
         # Every edge pixel of a cell is picture: darkest and lightest drawn luma stay inside.
         assert (np.abs(pixels[~outside] - level) > 2).all()
+
+
+@pytest.mark.parametrize(("cell", "columns", "rows", "padding", "margin"), GRIDS)
+def test_full_pages_show_the_same_cells_and_background_elsewhere(
+    cell: tuple[int, int], columns: int, rows: int, padding: int, margin: int
+) -> None:
+    grid: dict[str, Any] = {
+        "count": 11, "cell": cell, "columns": columns, "rows": rows, "padding": padding,
+        "margin": margin, "color": "white", "fit": "stretch",
+    }  # fmt: skip
+    with snapengine.open(build(NEUTRAL)) as video:
+        usual = video.sprite(**grid)
+        full = video.sprite(**grid, full_pages=True)
+    assert (full.columns, full.rows) == (columns, rows)
+    assert len(full.pages) == -(-11 // (columns * rows))
+    places = [(c.page, c.x, c.y, c.start, c.end, c.time) for c in full.cues]
+    assert places == [(c.page, c.x, c.y, c.start, c.end, c.time) for c in usual.cues]
+    for ours, other in zip(cells_of(full), cells_of(usual), strict=True):
+        assert np.array_equal(ours, other)
+    for number, page in enumerate(full.pages):
+        pixels = page.to_ndarray()
+        assert pixels.shape == (
+            2 * margin + rows * cell[1] + (rows - 1) * padding,
+            2 * margin + columns * cell[0] + (columns - 1) * padding,
+            3,
+        )
+        for cue in full.cues:
+            if cue.page == number:
+                pixels[cue.y : cue.y + cell[1], cue.x : cue.x + cell[0]] = 255
+        assert (pixels >= 254).all()
+
+
+def test_full_pages_are_checked_before_any_work() -> None:
+    with snapengine.open(build(NEUTRAL)) as video:
+        with pytest.raises(LayoutTooLarge):
+            video.sprite(count=1, cell=(640, 360), columns=40, rows=40, full_pages=True)
+        with pytest.raises(InvalidGeometry):
+            video.sprite(count=1, cell=(64, 36), rows=None, full_pages=True)
+
+
+@pytest.mark.parametrize(("cell", "columns", "rows", "padding", "margin"), GRIDS)
+def test_cells_as_pictures_are_those_on_the_pages(
+    cell: tuple[int, int], columns: int, rows: int, padding: int, margin: int
+) -> None:
+    with snapengine.open(build(NEUTRAL)) as video:
+        sheet = video.sprite(
+            count=11, cell=cell, columns=columns, rows=rows, padding=padding, margin=margin
+        )
+    pictures = list(sheet.cell_pictures())
+    assert [picture.index for picture in pictures] == list(range(11))
+    for picture, on_page in zip(pictures, cells_of(sheet), strict=True):
+        assert (picture.width, picture.height) == cell
+        assert np.array_equal(picture.to_ndarray(), on_page)
+        with Image.open(io.BytesIO(picture.jpeg(95))) as image:
+            decoded = np.asarray(image.convert("RGB")).astype(int)
+        assert 0 < np.abs(decoded - on_page).mean() < 4
+
+
+def test_cells_as_pictures_when_pages_wait_in_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spool, "_PAGES_IN_MEMORY", 0)
+    with snapengine.open(build(NEUTRAL)) as video:
+        sheet = video.sprite(count=7, cell=(64, 36), columns=2, rows=1)
+    for picture, on_page in zip(sheet.cell_pictures(), cells_of(sheet), strict=True):
+        assert np.array_equal(picture.to_ndarray(), on_page)
 
 
 def test_contain_draws_bars_of_the_colour_around_the_whole_picture() -> None:

@@ -516,6 +516,19 @@ def test_thumbnails_given_with_the_asset_follow(
     assert (job.kind, job.asset_id, job.request) == ("thumbnails", asset.id, wanted)
 
 
+def test_a_track_names_its_pictures_as_they_are_served(
+    service: Service, roots: Path, tmp_path: Path
+) -> None:
+    asset = ready(service, roots, tmp_path)
+    naming = Naming(
+        (("track", "{asset}/t/{job}.{suffix}"), ("track_picture", "{asset}/p/{job}-{number}.jpg"))
+    )
+    via = replace(VIA, naming=naming)
+    job = service.submit_snapshots(ME, asset.id, SnapshotRequest(), via)
+    order = Completion(service).order(job, asset, tmp_path)
+    assert (order.track_pictures, order.mark) == (f"../p/{job.id}-{{number}}.jpg", "?")
+
+
 def test_templates_replace_the_request(service: Service, roots: Path, tmp_path: Path) -> None:
     asset = ready(service, roots, tmp_path)
     request = SnapshotRequest(count=4, interval=Fraction(2))

@@ -210,6 +210,62 @@ def test_too_large_says_by_how_much(wanted: dict[str, Any], numbers: list[str]) 
     assert caught.value.context["seen"] > caught.value.context["allowed"]  # type: ignore[operator]
 
 
+@given(
+    cell=st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    count=st.integers(1, 60),
+    columns=st.integers(1, 12),
+    rows=st.integers(1, 8),
+    padding=st.integers(0, 4),
+    margin=st.integers(0, 4),
+)
+def test_full_pages_have_all_columns_and_rows(
+    cell: tuple[int, int], count: int, columns: int, rows: int, padding: int, margin: int
+) -> None:
+    asked: dict[str, Any] = {
+        "cell": cell, "columns": columns, "rows": rows, "padding": padding, "margin": margin,
+    }  # fmt: skip
+    layout = SheetLayout(count=count, full=True, **asked)
+    size = (
+        2 * margin + columns * cell[0] + (columns - 1) * padding,
+        2 * margin + rows * cell[1] + (rows - 1) * padding,
+    )
+    assert [page.size for page in layout.pages] == [size] * -(-count // (columns * rows))
+    assert sum(page.cells for page in layout.pages) == count
+    assert {page.rows for page in layout.pages} == {rows}
+    # Cells lie where those of a sheet lie that needs them all.
+    filled = SheetLayout(count=columns * rows, **asked)
+    for index in range(count):
+        page, on_page = divmod(index, columns * rows)
+        assert layout.rect(index) == (page, filled.rect(on_page)[1])
+    assert layout.subsampling == filled.subsampling
+
+
+def test_full_pages_need_their_rows() -> None:
+    with pytest.raises(InvalidGeometry, match="rows"):
+        SheetLayout(**BASE, columns=10, full=True)
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"columns": 2, "rows": 3, "max_side": 269},
+        {"columns": 2, "rows": 3, "max_pixels": 320 * 270 - 1},
+        {"columns": 2, "rows": 3, "padding": 1, "max_side": 320},
+    ],
+)
+def test_a_full_page_that_does_not_fit_is_refused_whatever_it_would_hold(
+    wanted: dict[str, Any],
+) -> None:
+    """A sheet of one cell would fit; the page that was asked for does not."""
+    base = {"cell": (160, 90), "count": 1} | wanted
+    assert SheetLayout(**base).page_count == 1
+    with pytest.raises(LayoutTooLarge) as caught:
+        SheetLayout(**base, full=True)
+    assert caught.value.context["seen"] > caught.value.context["allowed"]  # type: ignore[operator]
+    fits = {"max_side": 321, "max_pixels": 320 * 272} | {"padding": 0}
+    assert SheetLayout(**(base | fits), full=True).page_count == 1
+
+
 @pytest.mark.parametrize("value", [-1, True, 2.0, "3", float("nan"), [1]])
 @pytest.mark.parametrize(
     "name", ["count", "columns", "rows", "padding", "margin", "max_side", "max_pixels"]

@@ -32,6 +32,18 @@ TIME_BASES = st.sampled_from(
 
 
 @pytest.mark.parametrize(
+    "value",
+    [10**5000, -(10**5000), Fraction(10**5000, 3)],
+    ids=["whole", "negative", "fraction"],
+)
+def test_numbers_that_python_does_not_write(value: Any) -> None:
+    """The refusal names the value, which has more digits than ``repr`` writes."""
+    with pytest.raises(InvalidTime, match="digits") as caught:
+        parse_time(value)
+    assert caught.value.context["value"] is value
+
+
+@pytest.mark.parametrize(
     ("value", "seconds"),
     [
         (0, 0),

@@ -7,15 +7,22 @@ has decoded a stranger's video, so nothing it says is believed beyond its form.
 from __future__ import annotations
 
 import json
+import math
+import posixpath
+import re
+from collections import Counter
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
 from ...model.limits import Limits
 from ...model.network import Network
 from ..domain.records import Facts, JobKind, JobRequest, MediaType, PictureKind
+from ..domain.tracks import Mark
 
-__all__ = ["Made", "MadeFile", "WorkOrder", "made_from_json", "made_to_json"]
+__all__ = ["Made", "MadeFile", "WorkOrder", "beside", "made_from_json", "made_to_json"]
+
+_FRACTION: Final = re.compile(r"-?[0-9]{1,100}(?:/[0-9]{1,100})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +31,10 @@ class WorkOrder:
 
     ``source``: an address, or the path of a file that may be read (checked again by the worker
     against ``roots``, since links may have changed). ``folder``: an empty one, for the files.
+
+    ``track_pictures``: how a track names its pictures, relative to itself (see :func:`beside`);
+    ``{number}`` and ``{name}`` stand for each one's. ``mark``: what parts that from the
+    place in it.
     """
 
     job_id: str
@@ -36,6 +47,8 @@ class WorkOrder:
     limits: Limits
     threads: int
     quality: int
+    track_pictures: str = "track_picture-{number}.jpg"
+    mark: Mark = "?"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +80,11 @@ class Made:
     cover_problem: str | None = None
 
 
+def beside(track: str, picture: str) -> str:
+    """The public path (or pattern of one) of a picture, relative to that of its track."""
+    return posixpath.relpath(picture, posixpath.dirname(track) or ".")
+
+
 def made_to_json(made: Made) -> bytes:
     """:class:`Made` as JSON; fractions as ``"n/d"``."""
     return json.dumps(_plain(made)).encode()
@@ -89,10 +107,13 @@ def made_from_json(data: bytes) -> Made:
         facts = dict(raw["facts"])
         facts["duration"] = _seconds(facts["duration"])
         files = tuple(_file(item) for item in raw["files"])
+        _check_numbers(files)
         cover = raw["cover"]
         if cover is not None:
             kind, number = cover
             cover = (_one_of(kind, get_args(PictureKind)), _whole(number))
+            if cover not in {(file.kind, file.number) for file in files}:
+                raise ValueError(f"a worker's cover {cover} is none of its files")
         problem = raw["cover_problem"]
         return Made(
             facts=_facts(facts),
@@ -100,8 +121,19 @@ def made_from_json(data: bytes) -> Made:
             cover=cover,
             cover_problem=None if problem is None else str(problem)[:1000],
         )
-    except (KeyError, TypeError, AttributeError, ZeroDivisionError, RecursionError) as exc:
+    except (
+        KeyError, TypeError, AttributeError, OverflowError, ZeroDivisionError, RecursionError,
+    ) as exc:  # fmt: skip
         raise ValueError(f"a worker's answer that cannot be read: {exc!r}") from exc
+
+
+def _check_numbers(files: tuple[MadeFile, ...]) -> None:
+    """Each kind's files are numbered from 1, and no two are the same one."""
+    counts = Counter(file.kind for file in files)
+    numbers = {(file.kind, file.number) for file in files}
+    wanted = {(kind, number + 1) for kind, count in counts.items() for number in range(count)}
+    if numbers != wanted or len({file.file for file in files}) != len(files):
+        raise ValueError("a worker's files are not numbered one by one")
 
 
 def _facts(raw: dict[str, Any]) -> Facts:
@@ -113,7 +145,7 @@ def _facts(raw: dict[str, Any]) -> Facts:
         duration=raw["duration"],
         size=None if raw["size"] is None else _whole(raw["size"]),
         bit_rate=None if raw["bit_rate"] is None else _whole(raw["bit_rate"]),
-        frame_rate=None if rate is None else float(rate),
+        frame_rate=None if rate is None else _number(rate),
     )
 
 
@@ -132,7 +164,7 @@ def _file(raw: dict[str, Any]) -> MadeFile:
         height=None if raw["height"] is None else _whole(raw["height"]),
         requested=_seconds(raw["requested"]),
         time=_seconds(raw["time"]),
-        score=None if score is None else float(score),
+        score=None if score is None else _number(score),
     )
 
 
@@ -144,7 +176,7 @@ def _is_plain(name: str) -> bool:
 def _seconds(value: Any) -> Fraction | None:
     if value is None:
         return None
-    if not isinstance(value, str) or len(value) > 200:
+    if not isinstance(value, str) or not _FRACTION.fullmatch(value):
         raise ValueError("a worker's time that is none")
     return Fraction(value)
 
@@ -153,6 +185,12 @@ def _whole(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**63:
         raise ValueError("a worker's number that is none")
     return value
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError("a worker's number that is none")
+    return float(value)
 
 
 def _one_of(value: Any, words: tuple[Any, ...]) -> Any:

@@ -1,0 +1,1 @@
+"""Messages to the addresses that tenants named."""

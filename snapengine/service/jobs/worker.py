@@ -1,0 +1,134 @@
+"""A worker process: takes orders on standard input, makes pictures, answers line by line.
+
+``python -m snapengine.service.jobs.worker``, started by ``jobs/process.py``. What it decodes is a
+stranger's: it may crash here and take nothing else along. An order is its length in eight bytes and
+a pickle; an answer is a line of JSON: ``{"progress": 0.5}`` any number of times, then the
+:class:`Made`, or ``{"failure": {"code": ..., "message": ...}}``.
+
+It ends when its standard input does, in the middle of a job, too: nobody waits for the result.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import logging
+import os
+import pickle
+import queue
+import signal
+import sys
+import threading
+import time
+import warnings
+from typing import BinaryIO, Final
+
+from ...errors import PictureWarning, SnapError
+from .orders import WorkOrder, made_to_json
+from .process import LENGTH_BYTES
+
+__all__ = ["main"]
+
+_log = logging.getLogger(__name__)
+#: Seconds between two words of progress.
+_PAUSE: Final = 0.5
+#: ``prctl``: the signal a process gets when the thread that started it ends (Linux).
+_PR_SET_PDEATHSIG: Final = 1
+#: Of a failure's message, in characters.
+_MAX_MESSAGE: Final = 500
+#: Where memory runs out, a worker is to go before the service and everything else (-1000 to 1000).
+_FIRST_TO_GO: Final = b"800"
+
+
+def main() -> None:
+    """Carry out orders until standard input ends. Does not return."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is meant for the service
+    _go_first()
+    told, answers = _own_pipes()
+    orders: queue.SimpleQueue[WorkOrder] = queue.SimpleQueue()
+    threading.Thread(
+        target=_listen, args=(told, orders), name="snapengine-worker-orders", daemon=True
+    ).start()
+    from .making import make  # the codecs: loaded while nobody waits yet
+
+    warnings.simplefilter("ignore", PictureWarning)
+    while True:
+        order = orders.get()
+        said = -_PAUSE
+
+        def progress(share: float) -> None:
+            nonlocal said
+            if time.monotonic() - said >= _PAUSE:
+                said = time.monotonic()
+                _say(answers, json.dumps({"progress": share}).encode())
+
+        try:
+            answer = made_to_json(make(order, progress))
+        except SnapError as exc:
+            answer = _failure(exc.code, _without_folders(str(exc), order))
+        except Exception:  # noqa: BLE001 - the next order is another's
+            _log.exception("job %s", order.job_id)
+            answer = _failure("internal_error", "an error of the service itself; its log has more")
+        _say(answers, answer)
+
+
+def _listen(told: BinaryIO, orders: queue.SimpleQueue[WorkOrder]) -> None:
+    """Hand orders on; end the process with the service's end of the pipe."""
+    while len(length := told.read(LENGTH_BYTES)) == LENGTH_BYTES:
+        data = told.read(int.from_bytes(length, "big"))
+        try:
+            orders.put(pickle.loads(data))
+        except (pickle.UnpicklingError, EOFError):  # cut short: the service is gone
+            break
+    os._exit(0)
+
+
+def _own_pipes() -> tuple[BinaryIO, BinaryIO]:
+    """Standard input and output for ourselves; what libraries print goes to standard error."""
+    told, answers = os.dup(0), os.dup(1)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    return os.fdopen(told, "rb"), os.fdopen(answers, "wb")
+
+
+def _say(answers: BinaryIO, line: bytes) -> None:
+    try:
+        answers.write(line + b"\n")
+        answers.flush()
+    except OSError:  # nobody listens any more
+        os._exit(0)
+
+
+def _failure(code: str, message: str) -> bytes:
+    return json.dumps({"failure": {"code": code, "message": message}}).encode()
+
+
+def _without_folders(message: str, order: WorkOrder) -> str:
+    """A message that does not tell where things lie on this machine."""
+    from .opening import is_address
+
+    folders = [order.folder, *order.roots]
+    if not is_address(order.source):
+        folders.append(os.path.dirname(order.source.removeprefix("file://")))
+    for folder in sorted({*folders, *map(os.path.realpath, folders)}, key=len, reverse=True):
+        if len(folder) > 1:
+            message = message.replace(folder.rstrip(os.sep) + os.sep, "").replace(folder, "...")
+    return message[:_MAX_MESSAGE]
+
+
+def _go_first() -> None:
+    """End with the thread that started us, and before it where memory runs out (Linux)."""
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    try:
+        with open("/proc/self/oom_score_adj", "wb", buffering=0) as file:
+            file.write(_FIRST_TO_GO)
+    except OSError as exc:
+        _log.debug("the order of going stays as it is: %s", exc)
+
+
+if __name__ == "__main__":
+    main()

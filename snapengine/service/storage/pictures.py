@@ -1,0 +1,123 @@
+"""Sets of pictures, and the list of files that nothing refers to any more."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sqlalchemy import ColumnElement, exists, select
+
+from ..domain.fields import whole
+from ..domain.records import Picture, PictureKind, PictureSet
+from .assets import unused
+from .connections import Connections
+from .rows import PICTURE, SET, discard, parts
+from .tables import ASSETS, GARBAGE, PICTURES, SETS, digest
+
+__all__ = ["Gallery"]
+
+
+class Gallery(Connections):
+    """The part of :class:`~.database.Database` that keeps sets and pictures."""
+
+    def latest_set(self, tenant: str, asset_id: str, kind: PictureKind) -> PictureSet | None:
+        """The newest set of that kind."""
+        sets = SETS.c
+        same = (sets.tenant == tenant, sets.asset_id == asset_id, sets.kind == kind)
+        with self._reading() as connection:
+            return SET.first(connection, SET.newest(*same))
+
+    def sets(
+        self,
+        tenant: str,
+        *,
+        asset_id: str | None = None,
+        job_id: str | None = None,
+        kinds: Collection[PictureKind] | None = None,
+        offset: int = 0,
+        limit: int = 100,
+    ) -> tuple[int, list[PictureSet]]:
+        """How many there are, and a page of them, the newest first."""
+        conditions: list[ColumnElement[bool]] = [SETS.c.tenant == tenant]
+        if asset_id is not None:
+            conditions.append(SETS.c.asset_id == asset_id)
+        if job_id is not None:
+            conditions.append(SETS.c.job_id == job_id)
+        if kinds is not None:
+            conditions.append(SETS.c.kind.in_(kinds))
+        with self._reading() as connection:
+            return SET.page(connection, *conditions, offset=offset, limit=limit)
+
+    def pictures(
+        self, tenant: str, set_id: str, *, offset: int = 0, limit: int = 100
+    ) -> list[Picture]:
+        """A page of a set's pictures, by number. None of a set that was deleted."""
+        offset, limit = whole("offset", offset, 0), whole("limit", limit, 0)
+        column = PICTURES.c
+        there = exists().where(SETS.c.id == set_id, SETS.c.tenant == tenant)
+        query = (
+            select(PICTURES)
+            .where(column.set_id == set_id, column.tenant == tenant, there)
+            .order_by(column.number, column.seq)
+            .offset(offset)
+            .limit(limit)
+        )
+        with self._reading() as connection:
+            return [PICTURE.record(row) for row in connection.execute(query)]
+
+    def picture(self, id: str) -> Picture | None:
+        """A picture of any tenant's: whoever has its address may see it."""
+        with self._reading() as connection:
+            return PICTURE.one(connection, id=id)
+
+    def picture_at(self, path: str) -> Picture | None:
+        """The newest picture with that public path."""
+        with self._reading() as connection:
+            return PICTURE.first(connection, PICTURE.newest(PICTURES.c.path_key == digest(path)))
+
+    def delete_sets(self, tenant: str, set_ids: Collection[str]) -> int:
+        """Delete sets with their pictures; how many there were.
+
+        Their files go onto the list of garbage. A picture that is an asset's cover stays, until the
+        cover is another one or the asset is deleted.
+        """
+        deleted = 0
+        with self._writing() as connection:
+            for ids in parts(dict.fromkeys(set_ids)):
+                own = (SETS.c.tenant == tenant, SETS.c.id.in_(ids))
+                assets = connection.execute(select(SETS.c.asset_id).where(*own)).scalars().all()
+                # Until the end no cover of these changes, and nobody deletes them. A set that has
+                # come since then is not looked at: its asset is not locked.
+                locked = connection.execute(
+                    select(ASSETS.c.id)
+                    .where(ASSETS.c.tenant == tenant, ASSETS.c.id.in_(set(assets)))
+                    .order_by(ASSETS.c.id)
+                    .with_for_update(key_share=True)
+                )
+                theirs = SETS.c.asset_id.in_(locked.scalars().all())
+                query = select(SETS.c.id).where(*own, theirs)
+                found = connection.execute(query).scalars().all()
+                column = PICTURES.c
+                loose = (
+                    column.set_id.in_(found),
+                    column.tenant == tenant,
+                    ~exists().where(ASSETS.c.cover_picture == column.id),
+                )
+                blobs = connection.execute(select(column.blob).where(*loose)).scalars().all()
+                connection.execute(PICTURES.delete().where(*loose))
+                gone = SETS.delete().where(SETS.c.tenant == tenant, SETS.c.id.in_(found))
+                deleted += connection.execute(gone).rowcount
+                discard(connection, unused(connection, blobs))
+        return deleted
+
+    def garbage(self, limit: int = 100) -> list[str]:
+        """Files to delete, the oldest first: ``"blob:<name>"`` or ``"upload:<path>"``."""
+        query = select(GARBAGE.c.name).order_by(GARBAGE.c.seq).limit(whole("limit", limit, 0))
+        with self._reading() as connection:
+            return list(dict.fromkeys(connection.execute(query).scalars()))
+
+    def forget_garbage(self, names: Collection[str]) -> None:
+        """They are deleted."""
+        with self._writing() as connection:
+            for some in parts(names):
+                keys = [digest(name) for name in some]
+                connection.execute(GARBAGE.delete().where(GARBAGE.c.key.in_(keys)))

@@ -1,0 +1,1 @@
+"""What listens: requests read within bounds, files served, uploads taken, the application."""
