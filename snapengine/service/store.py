@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import mmap
+import os
 import secrets
+import threading
 from collections.abc import Callable, Iterable
-from contextlib import suppress
-from pathlib import Path, PurePosixPath
+from contextlib import nullcontext, suppress
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
@@ -25,8 +27,8 @@ _NEVER: Final = frozenset({
     "filecache", "simplecache",
 })  # fmt: skip
 _MAX_BLOB: Final = 500
-#: Times that a folder may vanish, emptied by somebody, between its making and its use.
-_TRIES: Final = 10
+#: Times that a folder may vanish, emptied by another process, between its making and its use.
+_TRIES: Final = 20
 
 
 class PictureStore:
@@ -44,6 +46,7 @@ class PictureStore:
         if not url or "\0" in url:
             raise InvalidOption("store must be a folder or a URL")
         protocol, separator, _ = url.partition("://")
+        self._emptying = threading.Lock()
         self._folder: Path | None = None
         self._fs: Any = None
         self._protocol = protocol.lower()
@@ -76,15 +79,16 @@ class PictureStore:
 
     def local(self, blob: str) -> Path | None:
         """Where it lies, or would lie, in a folder; ``None`` for other stores."""
-        return None if self._folder is None else self._folder.joinpath(*_parts(blob))
+        path = self._path(blob)
+        return path if isinstance(path, Path) else None
 
     def size(self, blob: str) -> int | None:
         """Bytes; ``None`` if there is no such blob."""
-        path = self.local(blob)
+        path = self._path(blob)
         try:
-            if path is not None:
+            if isinstance(path, Path):
                 return path.stat().st_size if path.is_file() else None
-            info = self._fs.info(self._remote(blob))
+            info = self._fs.info(path)
             return int(info["size"]) if info.get("type") == "file" else None
         except (FileNotFoundError, NotADirectoryError):
             return None
@@ -97,19 +101,20 @@ class PictureStore:
         Raises :class:`StoreError` when there is no such blob."""
         if not 0 <= start <= end:
             raise InvalidOption(f"bytes {start} to {end} of a blob")
-        path = self.local(blob)
+        path = self._path(blob)
         try:
-            if path is not None:
+            if isinstance(path, Path):
                 with open(path, "rb") as file:
+                    end = min(end, os.fstat(file.fileno()).st_size)
                     file.seek(start)
-                    return file.read(end - start)
+                    return file.read(max(0, end - start))
             known = self.size(blob)
             if known is None:
                 raise FileNotFoundError(blob)
             end = min(end, known)  # not every store takes a range that begins or ends behind it
             if start >= end:
                 return b""
-            data = self._fs.cat_file(self._remote(blob), start=start, end=end)
+            data = self._fs.cat_file(path, start=start, end=end)
             return bytes(data[: end - start])  # ossfs counts the end in
         except SnapError:
             raise
@@ -118,8 +123,8 @@ class PictureStore:
 
     def sign(self, blob: str, seconds: int) -> str | None:
         """An address of the store's own, good for ``seconds``; ``None`` if it makes none."""
-        path = self._remote(blob) if self._fs is not None else None
-        if path is None:
+        path = self._path(blob)
+        if isinstance(path, Path):
             return None
         try:
             return str(self._fs.sign(path, expiration=seconds))
@@ -140,6 +145,13 @@ class PictureStore:
         if first is not None:
             raise first
 
+    def _path(self, blob: str) -> Path | str:
+        """Where it lies; the path in the file system if that is no folder of ours."""
+        parts = _parts(blob)
+        if self._folder is not None:
+            return self._folder.joinpath(*parts)
+        return "/".join((self._root, *parts) if self._root else parts)
+
     # -- a folder -------------------------------------------------------------------------
 
     def _write(self, blob: str, data: bytes | memoryview) -> None:
@@ -147,38 +159,38 @@ class PictureStore:
         assert path is not None
         for tried in range(_TRIES):
             try:
-                write_file(path, data, parents=True)
+                # Whoever deletes the last blob of a folder may take it away between its making and
+                # its use: after the first time threads wait for each other.
+                with self._emptying if tried else nullcontext():
+                    write_file(path, data, parents=True)
                 return
             except StoreError as error:
-                # Another thread has deleted the last blob of a folder that was there just now.
-                if not isinstance(error.__cause__, FileNotFoundError) or tried == _TRIES - 1:
+                vanished = isinstance(error.__cause__, FileNotFoundError | FileExistsError)
+                if not vanished or tried == _TRIES - 1:
                     raise _failed("write", blob, error.__cause__ or error) from error
 
     def _delete(self, blob: str) -> None:
-        path = self.local(blob)
+        path = self._path(blob)
         try:
-            if path is None:
-                self._fs.rm_file(self._remote(blob))
+            if not isinstance(path, Path):
+                self._fs.rm_file(path)
                 return
             path.unlink(missing_ok=True)
         except (FileNotFoundError, NotADirectoryError):
             return
         except Exception as error:
             raise _failed("delete", blob, error) from error
-        with suppress(OSError):  # not empty
+        with self._emptying, suppress(OSError):  # not empty
             for parent in list(path.parents)[: len(_parts(blob)) - 1]:
                 parent.rmdir()
 
     # -- other stores ---------------------------------------------------------------------
 
-    def _remote(self, blob: str) -> str:
-        return "/".join((self._root, *_parts(blob)) if self._root else _parts(blob))
-
     def _upload(self, blob: str, file: Path) -> None:
         self._appear(blob, lambda path: self._fs.put_file(str(file), path))
 
     def _appear(self, blob: str, write: Callable[[str], object]) -> None:
-        path = self._remote(blob)
+        path = str(self._path(blob))
         at_once = self._protocol in _WHOLE
         temporary = path if at_once else f"{path}.{secrets.token_hex(8)}.part"
         try:
@@ -203,9 +215,12 @@ def _opened(url: str, protocol: str) -> tuple[Any, str]:
         raise InvalidOption(f"pictures cannot be kept at {protocol}:// addresses")
     import fsspec
 
+    # Nothing of what others write is hidden by a listing made before.
+    options: dict[str, Any] = {"use_listings_cache": False, "skip_instance_cache": True}
+    if protocol in ("s3", "s3a"):  # the package's default is a kind that S3 takes no more
+        options["config_kwargs"] = {"signature_version": "s3v4"}
     try:
-        # Nothing of what others write is hidden by a listing made before.
-        found, root = fsspec.core.url_to_fs(url, use_listings_cache=False, skip_instance_cache=True)
+        found, root = fsspec.core.url_to_fs(url, **options)
     except ImportError as error:
         raise BackendMissing(
             f"{protocol}:// needs a package that is not installed: {error}", stage="store"
@@ -216,9 +231,9 @@ def _opened(url: str, protocol: str) -> tuple[Any, str]:
 
 
 def _parts(blob: str) -> tuple[str, ...]:
-    parts = PurePosixPath(blob).parts
+    parts = tuple(blob.split("/"))
     plain = blob.isascii() and blob.isprintable() and "\\" not in blob and ":" not in blob
-    if not plain or not 0 < len(blob) <= _MAX_BLOB or "/".join(parts) != blob or ".." in parts:
+    if not plain or len(blob) > _MAX_BLOB or not {"", ".", ".."}.isdisjoint(parts):
         raise InvalidOption(f"{blob[:80]!r} is no name of a blob")
     return parts
 

@@ -91,6 +91,7 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("snapengine.cli.commands", "imaging"): "checks --quality and the suffix before any work",
     ("snapengine.cli.commands", "model"): "--accuracy is a word or a time, read as everywhere else",
     ("snapengine.cli.output", "model"): "{time} in a file name is written as everywhere else",
+    ("snapengine.service.jobs.worker", "kernels"): "loads them before the first order comes",
     ("snapengine.demo", "outputs"): "writes its clip whole or not at all, like a result",
 }
 #: Layers that decide and hold, and never touch the world.

@@ -34,6 +34,14 @@ AUTH_KEY = "Test1234"
 PATIENCE = 60.0
 
 
+Picture = np.ndarray[Any, np.dtype[Any]]
+
+#: For every module that uses the SDKs.
+SDK_MARKS = [
+    pytest.mark.usefixtures("no_proxies"),
+]
+
+
 # -- SDKs ------------------------------------------------------------------------------------
 
 
@@ -206,7 +214,7 @@ class Place:
         assert found.headers["content-type"].partition(";")[0] == media_type
         return found.content
 
-    def picture(self, url: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    def picture(self, url: str) -> Picture:
         with Image.open(io.BytesIO(self.fetch(url))) as image:
             assert image.format == "JPEG"
             return np.asarray(image.convert("RGB"))
@@ -304,3 +312,24 @@ def no_proxies() -> Iterator[None]:
             patch.delenv(name, raising=False)
             patch.delenv(name.upper(), raising=False)
         yield
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """One for all tests of a module."""
+    with a_place(tmp_path_factory.mktemp("aliyun")) as place:
+        yield place
+
+
+@pytest.fixture(params=SDKS)
+def sdk(request: pytest.FixtureRequest, place: Place) -> Sdk:
+    """Each SDK in turn."""
+    return place.sdk(request.param)
+
+
+@pytest.fixture(scope="module")
+def video(place: Place) -> str:
+    """An asset of the film that has been looked at already."""
+    id = place.register(place.sdk())
+    assert place.video(place.sdk(), id)["Status"] == "Normal"
+    return id

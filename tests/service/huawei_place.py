@@ -128,5 +128,3 @@ def jpeg(number: int, format: str = "JPEG") -> bytes:
     file = io.BytesIO()
     Image.new("RGB", (64, 48), (number, 100, 200)).save(file, format)
     return file.getvalue()
-
-

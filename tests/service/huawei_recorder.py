@@ -72,5 +72,3 @@ class Recorder:
 
 def dialect(service: Recorder) -> HuaweiDialect:
     return HuaweiDialect(service)  # type: ignore[arg-type]  # it only looks like one
-
-

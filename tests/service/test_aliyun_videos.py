@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -12,8 +14,9 @@ from urllib.parse import quote
 import pytest
 
 from snapengine.service.domain.records import IngestRequest
-from tests.service.aliyun_wire import AK2, BASE, HOST, PROJECT, Desk, make_service
+from tests.service.aliyun_wire import AK2, BASE, HOST, PROJECT, Desk, make_service, rpc
 from tests.service.test_aliyun_requests import register
+from tests.service.web_kit import add_picture
 
 NOBODY = "0" * 32
 
@@ -151,6 +154,38 @@ def test_credentials_to_upload_with(desk: Desk) -> None:
     assert desk.call("RefreshUploadVideo", {"VideoId": body["VideoId"]}, ak=AK2).status == 404
 
 
+def test_links_hold_as_long_as_asked_for(tmp_path: Path) -> None:
+    service = make_service(tmp_path, signed_urls=600)
+    try:
+        desk = Desk(service)
+        id = register(desk, tmp_path)
+        add_picture(service, service.asset(PROJECT, id), "{asset}/covers/{job}-00001.jpg", b"x")
+
+        def held(**given: str) -> float:
+            given = {"VideoId": id, "SnapshotType": "NormalSnapshot", **given}
+            found = desk.ok("ListSnapshots", **given)["MediaSnapshot"]
+            url = found["Snapshots"]["Snapshot"][0]["Url"]
+            path, _, query = url.removeprefix(f"{BASE}/files/").partition("?")
+            ends = {name: value for name, _, value in (p.partition("=") for p in query.split("&"))}
+            service.links.check(path, ends["expires"], ends["sign"])
+            return int(ends["expires"]) - time.time()
+
+        assert held() == pytest.approx(3600, abs=60)
+        assert held(AuthTimeout="10") == pytest.approx(3600, abs=60)
+        assert held(AuthTimeout="2592000") == pytest.approx(2592000, abs=60)
+    finally:
+        service.close()
+
+
+def test_what_was_uploaded_has_no_address(desk: Desk, tmp_path: Path) -> None:
+    id = desk.ok("CreateUploadVideo", Title="a", FileName="a.mp4")["VideoId"]
+    (tmp_path / "sent").write_bytes(b"x")
+    desk.service.receive_upload(PROJECT, id, tmp_path / "sent")
+    _, [job] = desk.service.jobs(PROJECT, asset_id=id)
+    body = desk.ok("GetURLUploadInfos", JobIds=job.id)
+    assert (body["URLUploadInfoList"], body["NonExists"]) == ([], [job.id])
+
+
 def test_a_reference_is_given_once(desk: Desk) -> None:
     given = {"Title": "a", "FileName": "a.mp4", "ReferenceId": "reference_1"}
     desk.ok("CreateUploadVideo", **given)
@@ -276,9 +311,5 @@ def test_callbacks_are_set_shown_and_deleted(desk: Desk) -> None:
     ],
 )
 def test_the_host_of_an_error_is_nothing_but_a_host(desk: Desk, host: str, shown: str) -> None:
-    from dataclasses import replace
-
-    from tests.service.aliyun_wire import rpc
-
     request = replace(rpc("None"), headers=((b"host", host.encode("latin-1")),))
     assert desk.send(request).body["HostId"] == shown

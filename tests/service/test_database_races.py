@@ -97,7 +97,11 @@ def test_processes_claim_each_job_once(kind: str, tmp_path: Path) -> None:
     database = Database(url)
     ids = fill(database, 120)
     done: list[str] = []
-    answers = [each.communicate("go\n", timeout=60)[0] for each in workers]
+    for each in workers:
+        assert each.stdin is not None
+        each.stdin.write("go\n")
+        each.stdin.flush()
+    answers = [each.communicate(timeout=60)[0] for each in workers]
     for each, answer in zip(workers, answers, strict=True):
         assert each.returncode == 0
         done += json.loads(answer)

@@ -13,7 +13,7 @@ import pytest
 
 from snapengine.service.domain.failures import SourceRefused
 from snapengine.service.domain.requests import ThumbnailRequest
-from tests.service.huawei_kit import BASE, KEY, ask, body, fault, signed
+from tests.service.huawei_kit import BASE, ask, body, fault, signed
 from tests.service.huawei_recorder import ASSET, ID, JOB, Recorder, dialect
 
 
@@ -127,6 +127,37 @@ def test_lists_find_by_what_is_asked(
     )
 
 
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ([], True),
+        ([("asset_id", ID), ("status", "PUBLISHED")], True),
+        ([("status", "SERVER_ERROR")], False),
+        ([("assetStatus", "PUBLISHED")], True),
+        ([("assetStatus", "CREATED")], False),
+        ([("transcodeStatus", "UN_TRANSCODE")], True),
+        ([("transcodeStatus", "TRANSCODING")], False),
+        ([("query_string", "nothing")], False),
+    ],
+)
+def test_the_older_list(service: Recorder, query: list[tuple[str, str]], found: bool) -> None:
+    listed = body(ask(dialect(service), signed("GET", "/v1.0/{p}/asset/info", query)))
+    assert (listed["total"], listed["is_truncated"]) == (int(found), 0)
+    assert [one["asset_id"] for one in listed["asset_info_array"]] == ([ID] if found else [])
+    for one in listed["asset_info_array"]:
+        assert (one["status"], one["play_info_array"]) == ("PUBLISHED", [])
+        assert one["base_info"]["title"] == "Avatar 阿凡达"
+
+
+def test_a_list_says_that_there_are_more(service: Recorder) -> None:
+    service.results["assets"] = (12, [ASSET] * 5)
+    query = [("page", "1"), ("size", "5")]
+    listed = body(ask(dialect(service), signed("GET", "/v1.0/{p}/asset/info", query)))
+    assert (listed["total"], listed["is_truncated"]) == (12, 1)
+    (asked,) = [given for name, _, given in service.asked if name == "assets"]
+    assert asked == {"offset": 5, "limit": 5}
+
+
 # -- assets ---------------------------------------------------------------------------------
 
 
@@ -234,5 +265,3 @@ def test_assets_are_deleted_one_by_one(service: Recorder, spelled: list[str]) ->
 def test_limits_of_deleting(service: Recorder, query: list[tuple[str, str]]) -> None:
     reply = ask(dialect(service), signed("DELETE", "/v1.0/{p}/asset", query))
     assert fault(reply) == (400, "VOD.10053")
-
-

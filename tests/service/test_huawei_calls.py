@@ -1,4 +1,4 @@
-"""Huawei's covers and thumbnails: what a call asks the service for, and what its limits are answered with.
+"""Huawei's covers and thumbnails: what a call asks the service for, and what limits it has.
 
 The service is one that records what it is asked; the whole story is in ``test_huawei_story``.
 """
@@ -305,5 +305,7 @@ def test_the_status_of_an_unknown_asset_in_process_is_a_setting(status: Any) -> 
     service = Recorder(process_status=status)
     service.failures["asset"] = UnknownAsset("x")
     request = signed("POST", "/v1.0/{p}/asset/process", (), THUMBNAIL)
+    assert fault(ask(dialect(service), request)) == (status, "VOD.10062")
+    request = signed("POST", "/v1.0/{p}/asset/process", (), {**THUMBNAIL, "asset_id": "x"})
     assert fault(ask(dialect(service), request)) == (status, "VOD.10062")
     assert fault(ask(dialect(service), DETAILS)) == (400, "VOD.10062")

@@ -104,6 +104,11 @@ def good(known: list[str]) -> dict[tuple[str, str], tuple[list[tuple[str, str]],
         ("DELETE", "asset"): ([("asset_id", "f" * 32), ("asset_id", "e" * 32)], None),
         ("PUT", "asset/cover"): ([], {"thumbnailUrl": picture}),
         ("GET", "asset/details"): ([("asset_id", id), ("categories", "base_info")], None),
+        ("GET", "asset/info"): (
+            [("asset_id", id), ("status", "CREATING"), ("assetStatus", "CREATING"),
+             ("transcodeStatus", "UN_TRANSCODE"), ("size", "5")],
+            None,
+        ),
         ("PUT", "asset/info"): ([], {**item, "asset_id": id}),
         ("GET", "asset/list"): (
             [("status", "CREATING"), ("query_string", "a"), ("media_type", "MP4"), ("page", "0"),

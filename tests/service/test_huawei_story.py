@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-import io
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import httpx
-import numpy as np
 import pytest
 from huaweicloudsdkcore.auth.credentials import BasicCredentials
 from huaweicloudsdkcore.exceptions.exceptions import ClientRequestException
 from huaweicloudsdkvod import v1 as vod
 from huaweicloudsdkvod.v1.region.vod_region import VodRegion
-from PIL import Image
-from starlette.applications import Starlette
-from starlette.routing import Mount
 
 import snapengine.service
-from snapengine.service import Service, Settings, create_app
-from tests.media.barcode import read_ordinal
-from tests.media.recipes import Recipe, build
-from tests.remote.fault_server import FaultServer
-from tests.service.huawei_kit import KEY, KEYS, OTHER, Receiver, served
+from tests.media.recipes import build
+from tests.service.huawei_kit import KEY, OTHER
+from tests.service.huawei_place import (
+    FILM,
+    LAST,
+    RATE,
+    Place,
+    cover_of,
+    details,
+    no_proxies,
+    picture,
+    place,
+    process,
+    pull,
+    ready,
+    wait_for,
+)
 
 __all__ = ["no_proxies", "place"]
 
@@ -117,6 +120,11 @@ def test_a_pulled_film_gets_its_cover_and_thumbnails(place: Place) -> None:
         assert cover_of(client, asset_id) == cover
         assert picture(cover)[0] == 2 * RATE
 
+    # The cover's own address leads to a picture of the asset, too.
+    request = vod.UpdateCoverByThumbnailReq(thumbnail_url=cover)
+    client.update_cover_by_thumbnail(vod.UpdateCoverByThumbnailRequest(body=request))
+    assert picture(cover)[0] == 2 * RATE
+
     gone = client.delete_thumbnails(vod.DeleteThumbnailsRequest(task_id=[task]))
     assert [one.status for one in gone.delete_result_array] == ["DELETED"]
     assert details(client, asset_id).thumbnail_info is None
@@ -163,6 +171,10 @@ def test_meta_data_and_lists(place: Place) -> None:
     )  # fmt: skip
     assert (one.asset_status, one.thumbnail_status) == ("PUBLISHED", "UN_THUMBNAIL")
     assert one.covers[0].cover_url == cover_of(client, asset_id)
+    meta = client.show_asset_meta(vod.ShowAssetMetaRequest(asset_id=[asset_id]))
+    (info,) = meta.asset_info_array
+    assert (meta.total, meta.is_truncated, info.status) == (1, 0, "PUBLISHED")
+    assert info.base_info.meta_data.width == 320
     named = vod.ListAssetListRequest(asset_id=[asset_id], status=["PUBLISHED"], media_type=["MP4"])
     assert client.list_asset_list(named).total == 1
     assert place.client(OTHER.id, OTHER.secret, OTHER.project_id).list_asset_list(
@@ -284,6 +296,16 @@ def test_what_the_sdk_makes_of_refusals(place: Place) -> None:
     with pytest.raises(ClientRequestException) as caught:
         place.client().list_asset_category(vod.ListAssetCategoryRequest(id=0))
     assert (caught.value.status_code, caught.value.error_code) == (404, "APIGW.0101")
+
+
+def test_an_address_that_cannot_be_read_is_told_with_the_others(place: Place) -> None:
+    urls = ["http://[::1", "ftp://h/a.mp4", "file:///etc/passwd", place.films.url("/film.mp4")]
+    items = [vod.UploadMetaDataByUrl(video_type="MP4", title="A", url=url) for url in urls]
+    request = vod.UploadMetaDataByUrlReq(upload_metadatas=items)
+    reply = place.client().upload_meta_data_by_url(vod.UploadMetaDataByUrlRequest(body=request))
+    codes = [one.error_code for one in reply.upload_assets]
+    assert codes == ["VOD.10053", "VOD.10053", "VOD.10053", None]
+    assert [one.url for one in reply.upload_assets] == urls
 
 
 def test_nobody_sees_what_is_anothers(place: Place) -> None:

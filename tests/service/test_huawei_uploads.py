@@ -87,9 +87,9 @@ def test_an_upload_that_is_given_up(place: Place) -> None:
     assert not httpx.put(made.video_upload_url, content=b"x").is_success
 
 
-def test_mounted_in_another_application(tmp_path: Path) -> None:
+def test_mounted_in_another_application_with_links_that_expire(tmp_path: Path) -> None:
     """The SDK drops a path in its endpoint, so only raw HTTP comes there; its links lead there."""
-    service = Service(Settings(keys=KEYS, data=str(tmp_path), workers=0))
+    service = Service(Settings(keys=KEYS, data=str(tmp_path), workers=0, signed_urls=600))
     outer = Starlette(routes=[Mount("/vod", create_app(service))])
     try:
         with served(outer) as url:
@@ -112,7 +112,8 @@ def test_mounted_in_another_application(tmp_path: Path) -> None:
             (cover,) = found["base_info"]["cover_info_array"]
             assert cover["cover_url"].startswith(f"{url}/vod/files/asset/")
             assert httpx.get(cover["cover_url"]).content == jpeg(3)
+            assert httpx.get(cover["cover_url"].partition("?")[0]).status_code == 403
+            given = {"thumbnailUrl": cover["cover_url"]}
+            assert httpx.put(f"{api}/cover", json=given, headers=token).status_code == 204
     finally:
         service.close()
-
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from snapengine.errors import LimitExceeded, NoFrameAtTarget
 from snapengine.service.domain.fields import InvalidField
 from snapengine.service.domain.records import IngestRequest, SmartCoverRequest
 from snapengine.service.domain.requests import SnapshotRequest, SpriteRequest, ThumbnailRequest
+from snapengine.service.jobs.making import facts_of
 from snapengine.service.jobs.orders import made_from_json, made_to_json
 from tests.media.atlas import recipe
 from tests.media.barcode import read_ordinal
@@ -60,6 +62,32 @@ def test_facts_of_a_new_video(name: str, tmp_path: Path) -> None:
     assert facts.size == path_of(name).stat().st_size
     assert facts.bit_rate is not None and 0 < facts.bit_rate <= facts.size * 8 / facts.duration + 1
     assert facts.frame_rate == pytest.approx(float(rate)) or rate > 480
+
+
+@pytest.mark.parametrize(
+    ("told", "size", "length", "rate"),
+    [
+        (5000, 10**6, F(4), 5000),
+        (None, 10**6, F(4), 2 * 10**6),
+        (None, None, F(4), None),
+        (None, 10**6, None, None),
+        (None, 10**12, F(1, 2**32), None),
+        (-1, 10**6, F(4), None),
+    ],
+)
+def test_the_bit_rate(
+    told: int | None, size: int | None, length: Fraction | None, rate: int | None
+) -> None:
+    with snapengine.open(path_of(FILMS[0])) as video:
+        info = replace(video.info, bit_rate=told, size_bytes=size)
+    assert facts_of(info, length).bit_rate == rate
+
+
+@pytest.mark.parametrize(("rate", "kept"), [(F(30000, 1001), 30000 / 1001), (F(1000), None)])
+def test_the_rate_of_a_clock_is_none_of_frames(rate: Fraction, kept: float | None) -> None:
+    with snapengine.open(path_of(FILMS[0])) as video:
+        info = replace(video.info, average_rate=rate)
+    assert facts_of(info, F(4)).frame_rate == kept
 
 
 @pytest.mark.parametrize("name", ["rotate90", "sar16x11", "sar-rotate90", "odd444"])

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -91,12 +92,11 @@ def test_orders_are_carried_out_one_after_the_other(worker: WorkerProcess, tmp_p
 
 def test_failures_say_why_without_saying_where(worker: WorkerProcess, tmp_path: Path) -> None:
     (tmp_path / "text.mp4").write_bytes(b"no film" * 100)
+    late = build(recipe(FILM))
     cases = {
         "unrecognized_container": order(tmp_path / "text.mp4", IngestRequest(), tmp_path),
         "source_refused": order(tmp_path / "none.mp4", IngestRequest(), tmp_path),
-        "no_frame_at_target": order(
-            build(recipe(FILM)), SnapshotRequest(offset=100), tmp_path
-        ),  # fmt: skip
+        "no_frame_at_target": order(late, SnapshotRequest(offset=Fraction(100)), tmp_path),
         "store_failed": film_order(tmp_path / "not there"),
     }
     for code, wanted in cases.items():
@@ -110,7 +110,7 @@ def test_failures_say_why_without_saying_where(worker: WorkerProcess, tmp_path: 
     worker.send(order("http://127.0.0.1:1/v.mp4?token=secret", IngestRequest(), tmp_path))
     failure = end_of(worker)
     assert isinstance(failure, Failure)
-    assert failure.code == "source_unavailable" and "secret" not in failure.message
+    assert failure.code == "source_busy" and "secret" not in failure.message
 
 
 def scripted(*lines: str) -> WorkerProcess:
@@ -233,11 +233,14 @@ def test_it_ends_with_the_thread_that_started_it(tmp_path: Path) -> None:
     workers[0].close()
 
 
-def test_ctrl_c_is_not_meant_for_it(worker: WorkerProcess, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_to_the_service_are_not_meant_for_it(
+    number: signal.Signals, worker: WorkerProcess, tmp_path: Path
+) -> None:
     assert os.getpgid(worker.pid) != os.getpgid(0), "not that of the terminal's"
     worker.send(film_order(tmp_path))
     end_of(worker)
-    os.kill(worker.pid, signal.SIGINT)
+    os.kill(worker.pid, number)
     worker.send(film_order(tmp_path))
     assert isinstance(end_of(worker), Made)
 

@@ -20,6 +20,7 @@ from ...outputs.stores import write_file
 from ..covers import fetch_cover
 from ..domain.colors import settle_color
 from ..domain.failures import CoverRefused
+from ..domain.fields import MAX_WHOLE
 from ..domain.records import (
     Facts,
     IngestRequest,
@@ -41,7 +42,7 @@ from ..domain.tracks import numbered, picture_track, sheet_track
 from .opening import opened
 from .orders import Made, MadeFile, WorkOrder
 
-__all__ = ["make"]
+__all__ = ["facts_of", "make"]
 
 Progress = Callable[[float], None]
 
@@ -81,6 +82,8 @@ def facts_of(info: VideoInfo, duration: Fraction | None) -> Facts:
     rate, size = info.bit_rate, info.size_bytes
     if rate is None and size is not None and duration:
         rate = round(size * 8 / duration)
+    if rate is not None and not 0 < rate <= MAX_WHOLE:
+        rate = None  # no rate of this world, whatever the header says
     frames = info.average_rate
     return Facts(
         codec=info.codec,

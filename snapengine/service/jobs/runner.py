@@ -302,6 +302,7 @@ class JobRunner:
         finally:
             with self._changed:
                 del self._keeping[job.id]
+                self._changed.notify_all()
 
     def _is_closing(self) -> bool:
         with self._changed:
@@ -311,16 +312,21 @@ class JobRunner:
 
     def _keep(self) -> None:
         looked = -_LOOK_FOR_LOST
-        while not self._is_closing():
+        while not self._is_over():
             try:
-                if time.monotonic() - looked >= _LOOK_FOR_LOST:
+                self._look()
+                if time.monotonic() - looked >= _LOOK_FOR_LOST and not self._is_closing():
                     looked = time.monotonic()
                     self._put_back()
-                self._look()
             except Exception:  # noqa: BLE001 - the next look may find it well again
                 _log.exception("the queue cannot be looked after, now")
             with self._changed:
-                self._changed.wait_for(lambda: self._closing, _LOOK)
+                self._changed.wait_for(self._is_over, _LOOK)
+
+    def _is_over(self) -> bool:
+        """Whether we close, and no result is being kept any more."""
+        with self._changed:
+            return self._closing and not self._keeping
 
     def _look(self) -> None:
         """Renew what is being kept; wake idle slots for jobs that others queued."""
@@ -328,7 +334,7 @@ class JobRunner:
             keeping, idle = dict(self._keeping), self._idle
         for job_id, owner in keeping.items():
             self._database.renew(job_id, owner, now() + LEASE, 1.0)
-        if idle and self._database.waiting():
+        if idle and not self._is_closing() and self._database.waiting():
             self.notify()
 
     def _put_back(self) -> None:

@@ -42,14 +42,19 @@ _FIRST_TO_GO: Final = b"800"
 
 def main() -> None:
     """Carry out orders until standard input ends. Does not return."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is meant for the service
+    # Meant for the service, which ends us when it is time; systemd sends it to both.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     _go_first()
     told, answers = _own_pipes()
     orders: queue.SimpleQueue[WorkOrder] = queue.SimpleQueue()
     threading.Thread(
         target=_listen, args=(told, orders), name="snapengine-worker-orders", daemon=True
     ).start()
-    from .making import make  # the codecs: loaded while nobody waits yet
+    from ...kernels.warmup import warm
+    from .making import make
+
+    warm()  # codecs and kernels are loaded, or compiled, while nobody waits for them yet
 
     warnings.simplefilter("ignore", PictureWarning)
     while True:

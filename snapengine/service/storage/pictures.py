@@ -83,29 +83,30 @@ class Gallery(Connections):
         deleted = 0
         with self._writing() as connection:
             for ids in parts(dict.fromkeys(set_ids)):
-                own = (SETS.c.tenant == tenant, SETS.c.id.in_(ids))
-                assets = connection.execute(select(SETS.c.asset_id).where(*own)).scalars().all()
-                # Until the end no cover of these changes, and nobody deletes them. A set that has
-                # come since then is not looked at: its asset is not locked.
+                # By their ids alone: with a second condition SQLite would look through all that the
+                # tenant has.
+                query = select(SETS.c.id, SETS.c.asset_id, SETS.c.tenant).where(SETS.c.id.in_(ids))
+                own = [row for row in connection.execute(query) if row.tenant == tenant]
+                # Until the end no cover of these changes, and nobody deletes them. A set that comes
+                # after this is not looked at: its asset is not locked.
                 locked = connection.execute(
                     select(ASSETS.c.id)
-                    .where(ASSETS.c.tenant == tenant, ASSETS.c.id.in_(set(assets)))
+                    .where(ASSETS.c.tenant == tenant)
+                    .where(ASSETS.c.id.in_({row.asset_id for row in own}))
                     .order_by(ASSETS.c.id)
                     .with_for_update(key_share=True)
                 )
-                theirs = SETS.c.asset_id.in_(locked.scalars().all())
-                query = select(SETS.c.id).where(*own, theirs)
-                found = connection.execute(query).scalars().all()
+                assets = set(locked.scalars())
+                found = [row.id for row in own if row.asset_id in assets]
                 column = PICTURES.c
                 loose = (
                     column.set_id.in_(found),
-                    column.tenant == tenant,
                     ~exists().where(ASSETS.c.cover_picture == column.id),
                 )
                 blobs = connection.execute(select(column.blob).where(*loose)).scalars().all()
                 connection.execute(PICTURES.delete().where(*loose))
-                gone = SETS.delete().where(SETS.c.tenant == tenant, SETS.c.id.in_(found))
-                deleted += connection.execute(gone).rowcount
+                gone = connection.execute(SETS.delete().where(SETS.c.id.in_(found)))
+                deleted += gone.rowcount
                 discard(connection, unused(connection, blobs))
         return deleted
 

@@ -43,7 +43,9 @@ _CREDENTIAL: Final = re.compile(
     rb"(?P<id>[^/]{1,128})/(?P<date>[0-9]{8})/(?P<region>[a-z0-9-]{0,64})"
     rb"/(?P<product>[a-z0-9-]{1,64})/aliyun_v4_request"
 )
-#: More parts than OSS allows.
+#: What no XML may hold, however it is escaped.
+_NO_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+#: As many parts as OSS allows.
 _MOST_PARTS: Final = 10_000
 
 
@@ -255,4 +257,4 @@ def xml(name: str, fields: Iterable[tuple[str, object]]) -> bytes:
 def _element(name: str, value: object) -> str:
     if isinstance(value, list):
         return f"<{name}>{''.join(_element(*field) for field in value)}</{name}>"
-    return f"<{name}>{escape(str(value))}</{name}>"
+    return f"<{name}>{escape(_NO_XML.sub('?', str(value)))}</{name}>"

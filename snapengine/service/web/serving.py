@@ -144,7 +144,11 @@ def _end(number: int, frame: FrameType | None) -> NoReturn:
 def _bound(host: str, port: int) -> socket.socket:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=1024)
+        sock = socket.create_server((host, port), family=family, backlog=1024)
+        # Connections inherit it. asyncio sets it only on sockets whose protocol is named, which
+        # these are not: each answer's body would wait 40 ms for the client to confirm its head.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return sock
     except (OSError, OverflowError, UnicodeError) as error:
         why = (isinstance(error, OSError) and error.strerror) or str(error)
         raise ServiceUnavailable(f"cannot listen on {host}:{port}: {why}", stage="open") from error

@@ -18,6 +18,7 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 import anyio
 from anyio.lowlevel import RunVar
@@ -37,7 +38,16 @@ from ..domain.failures import (
 from . import oss
 from .incoming import Arriving, Incoming
 from .oss import OssError
-from .reading import BodyCutOff, BodyTooLarge, BodyTooSlow, body_pieces, call, in_thread, raw_path
+from .reading import (
+    BodyCutOff,
+    BodyTooLarge,
+    BodyTooSlow,
+    base_url,
+    body_pieces,
+    call,
+    in_thread,
+    raw_path,
+)
 from .tickets import Ticket, upload_tickets
 
 if TYPE_CHECKING:
@@ -81,13 +91,13 @@ def upload_routes(service: Service) -> list[BaseRoute]:
     methods = ["PUT", "POST", "GET", "HEAD", "DELETE"]
     routes: list[BaseRoute] = []
     for path in ("/upload/video/{asset}/{name}", "/upload/cover/{asset}/{name}"):
-        routes.append(Route(path, _Answering(taking.object), methods=methods))
+        routes.append(Route(path, _Answering(service, taking.object), methods=methods))
         routes.append(Route(path, _preflight, methods=["OPTIONS"]))
     for path in ("/video/{asset}/{name}", "/cover/{asset}/{name}"):
-        routes.append(Route(path, _Answering(taking.hosted_object), methods=methods))
+        routes.append(Route(path, _Answering(service, taking.hosted_object), methods=methods))
         routes.append(Route(path, _preflight, methods=["OPTIONS"]))
     plain = "/upload/{token}/{name}"
-    routes.append(Route(plain, _Answering(taking.plain), methods=["PUT"]))
+    routes.append(Route(plain, _Answering(service, taking.plain), methods=["PUT"]))
     routes.append(Route(plain, _preflight, methods=["OPTIONS"]))
     return routes
 
@@ -99,8 +109,17 @@ async def _preflight(request: Request) -> Response:
 class _Answering:
     """An endpoint whose refusals are told as OSS (and its like) tells them."""
 
-    def __init__(self, function: Callable[[Request], Coroutine[Any, Any, Response]]) -> None:
+    def __init__(
+        self, service: Service, function: Callable[[Request], Coroutine[Any, Any, Response]]
+    ) -> None:
+        self._settings = service.settings
         self._function = function
+
+    def _refusal(self, request: Request, error: OssError, id: str) -> Response:
+        host = urlsplit(base_url(request, self._settings)).hostname or ""
+        fields = [("Code", error.code), ("Message", error.message), ("RequestId", id),
+                  ("HostId", host)]  # fmt: skip
+        return Response(oss.xml("Error", fields), error.status, media_type="application/xml")
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         request = Request(scope, receive)
@@ -108,38 +127,27 @@ class _Answering:
         try:
             answer = await self._function(request)
         except OssError as error:
-            answer = _refusal(request, error, id)
+            answer = self._refusal(request, error, id)
         except BodyCutOff:
             raise
         except BodyTooLarge as error:
-            answer = _refusal(request, OssError(400, "EntityTooLarge", str(error)), id)
+            answer = self._refusal(request, OssError(400, "EntityTooLarge", str(error)), id)
         except BodyTooSlow as error:
-            answer = _refusal(request, OssError(400, "RequestTimeout", str(error)), id)
+            answer = self._refusal(request, OssError(400, "RequestTimeout", str(error)), id)
         except UploadRefused as error:
-            answer = _refusal(request, OssError(403, "AccessDenied", error.message), id)
+            answer = self._refusal(request, OssError(403, "AccessDenied", error.message), id)
         except UnknownAsset as error:
-            answer = _refusal(request, OssError(404, "NoSuchKey", error.message), id)
+            answer = self._refusal(request, OssError(404, "NoSuchKey", error.message), id)
         except WrongStatus as error:
-            answer = _refusal(request, OssError(409, "FileAlreadyExists", error.message), id)
+            answer = self._refusal(request, OssError(409, "FileAlreadyExists", error.message), id)
         except CoverRefused as error:
-            answer = _refusal(request, OssError(400, "InvalidArgument", error.message), id)
+            answer = self._refusal(request, OssError(400, "InvalidArgument", error.message), id)
         except ServiceUnavailable as error:
-            answer = _refusal(request, OssError(503, "ServiceUnavailable", error.message), id)
+            answer = self._refusal(request, OssError(503, "ServiceUnavailable", error.message), id)
         for name, value in _ALWAYS.items():
             answer.headers[name] = value
         answer.headers["x-oss-request-id"] = id
         await answer(scope, receive, send)
-
-
-def _refusal(request: Request, error: OssError, id: str) -> Response:
-    fields = [
-        ("Code", error.code),
-        ("Message", error.message),
-        ("RequestId", id),
-        ("HostId", request.url.hostname or ""),
-    ]
-    body = oss.xml("Error", fields)
-    return Response(body, error.status, media_type="application/xml")
 
 
 class _Uploads:
@@ -275,7 +283,9 @@ class _Uploads:
             await self._hand_over(ticket, path)
         finally:
             await _in_thread(partial(path.unlink, missing_ok=True))
-        fields = [("Location", str(request.url.replace(query=""))), *place, ("ETag", f'"{etag}"')]
+        base = base_url(request, self._service.settings)
+        location = f"{base}{raw_path(request.scope).decode('latin-1')}"
+        fields = [("Location", location), *place, ("ETag", f'"{etag}"')]
         answer = _xml("CompleteMultipartUploadResult", fields)
         answer.headers["ETag"] = f'"{etag}"'
         return answer

@@ -37,9 +37,9 @@ from ...web.reading import (
     read_request,
 )
 from ..base import Draft
-from . import assets, covers, details, events, iam, thumbnails
+from . import assets, covers, details, events, iam, lists, thumbnails
 from .calls import Call, Operation, Reply
-from .faults import BODY_SLOW, NO_API, TENANT, TOO_LARGE, Fault, Refused, fault_of
+from .faults import BODY_SLOW, NO_API, TENANT, TOO_LARGE, UNKNOWN, Fault, Refused, fault_of
 from .naming import NAMING
 
 if TYPE_CHECKING:
@@ -60,8 +60,8 @@ _OPERATIONS: Final[_Table] = {
     "asset": {"POST": assets.create, "PUT": assets.reupload, "DELETE": assets.delete},
     "asset/cover": {"PUT": covers.by_thumbnail},
     "asset/details": {"GET": details.details},
-    "asset/info": {"PUT": assets.update},
-    "asset/list": {"GET": details.listing},
+    "asset/info": {"GET": lists.metas, "PUT": assets.update},
+    "asset/list": {"GET": lists.listing},
     "asset/process": {"POST": thumbnails.process},
     "asset/smart_cover": {"POST": covers.smart},
     "asset/status/uploaded": {"POST": assets.confirm},
@@ -138,11 +138,12 @@ class HuaweiDialect:
             raise Refused(TENANT)
         try:
             return operation(Call(self._service, key, self.via(base), request))
-        except UnknownAsset as failure:
-            if operation is not thumbnails.process:
+        except (UnknownAsset, Refused) as failure:
+            fault = fault_of(failure)
+            if operation is not thumbnails.process or fault != UNKNOWN:
                 raise
-            fault = replace(fault_of(failure), status=self._service.settings.process_status)
-            raise Refused(fault) from failure
+            status = self._service.settings.process_status
+            raise Refused(replace(fault, status=status)) from failure
 
     def _caller(self, request: SignedRequest) -> Key:
         """Who calls: by a signature where there is one, else by a token."""
@@ -201,9 +202,10 @@ def _refusal(fault: Fault, id: str) -> Reply:
 
 
 def _response(reply: Reply, id: str) -> Response:
-    content = b"" if reply.body is None else json.dumps(reply.body, ensure_ascii=False).encode()
+    text = "" if reply.body is None else json.dumps(reply.body, ensure_ascii=False)
     return Response(
-        content,
+        # No call lets in what UTF-8 cannot hold; should it be kept all the same, "?" is shown.
+        text.encode("utf-8", "replace"),
         reply.status,
         headers={**reply.headers, "X-Request-Id": id, "X-Content-Type-Options": "nosniff"},
         media_type=None if reply.body is None else "application/json; charset=UTF-8",

@@ -99,7 +99,8 @@ def list_snapshots(call: Call) -> Reply:
     asset = call.usable()
     found = call.service.latest(call.tenant, asset.id, kind)
     if found is None:
-        raise UnknownPicture("no such pictures yet", id=call.given.raw("SnapshotType") or "")
+        asked = call.given.raw("SnapshotType") or "CoverSnapshot"
+        raise UnknownPicture("no such pictures yet", id=asked)
     return {"MediaSnapshot": _media_snapshot(call, found, offset, limit, seconds)}
 
 

@@ -151,7 +151,9 @@ def _info_of_job(call: Call, id: str) -> dict[str, Value] | None:
         job = call.service.job(call.tenant, id) if is_id(id) else None
         if job is None or job.kind != "ingest":
             return None
-        return _info(job, call.service.asset(call.tenant, job.asset_id))
+        asset = call.service.asset(call.tenant, job.asset_id)
+        # What was uploaded has no address, only a place here that is nobody's business.
+        return None if asset.file_name is not None else _info(job, asset)
     except (UnknownJob, UnknownAsset):
         return None
 
