@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import SnapError, StoreError
+from .calls.core import STORING
+from .domain.failures import ServiceUnavailable
 from .domain.ids import new_id, now
 from .domain.records import (
     Asset,
@@ -87,6 +89,9 @@ class Completion:
         except StoreError as exc:
             self.fail(job, owner, Failure(code=exc.code, message="a picture could not be stored"))
             _log.error("job %s: %s", job.id, exc)
+        except ServiceUnavailable:
+            kept = True  # nobody knows: rather a stray file than a picture without one
+            raise
         finally:
             if not kept:
                 store.delete(stored)
@@ -189,6 +194,8 @@ class Completion:
                 count=len(files),
                 created=now(),
             )
+            database = self._service.database
+            database.expect_blobs([_blob(job, one, file) for file in files], now() + STORING)
             sets.append((one, [self._picture(job, one, file, folder, stored) for file in files]))
         return sets
 
@@ -198,8 +205,7 @@ class Completion:
         local = folder / file.file
         if local.is_symlink() or not local.is_file():
             raise StoreError(f"the worker made no file {file.file}", stage="store")
-        # A name of its own for every attempt: what a lost one stored must not be overwritten.
-        blob = blob_name(job.tenant, job.asset_id, job.id, f"{one.id[:8]}-{file.file}")
+        blob = _blob(job, one, file)
         digest, size = _digest(local)
         stored.append(blob)
         self._service.store.put(blob, local)
@@ -231,20 +237,29 @@ class Completion:
         """
         service = self._service
         while names := service.database.garbage():
-            try:
-                service.store.delete(n.removeprefix("blob:") for n in names if n[:5] == "blob:")
-                for name in names:
-                    if name.startswith("upload:"):
+            gone = []
+            for name in names:
+                try:
+                    if name.startswith("blob:"):
+                        service.store.delete([name.removeprefix("blob:")])
+                    else:
                         self._remove_upload(Path(name.removeprefix("upload:")))
-            except (SnapError, OSError) as exc:
-                _log.warning("files of deleted things could not be removed yet: %s", exc)
+                    gone.append(name)
+                except (SnapError, OSError) as exc:
+                    _log.warning("a deleted thing's file cannot be removed yet: %s", exc)
+            service.database.forget_garbage(gone)
+            if len(gone) < len(names):
                 return
-            service.database.forget_garbage(names)
 
     def _remove_upload(self, path: Path) -> None:
         """Only what was uploaded: a caller's own file stays where it is."""
         if path.parent == self._service.uploads:
             path.unlink(missing_ok=True)
+
+
+def _blob(job: Job, one: PictureSet, file: MadeFile) -> str:
+    """A name of its own for every attempt: what a lost one stored must not be overwritten."""
+    return blob_name(job.tenant, job.asset_id, job.id, f"{one.id[:8]}-{file.file}")
 
 
 def _with_fixed_cover(job: Job, made: Made) -> Made:

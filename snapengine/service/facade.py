@@ -73,6 +73,7 @@ class Service(AssetCalls, JobCalls):
             dialects = make_dialects
         self.dialects: dict[str, Dialect] = dict(dialects(self))
         self.ended = Ended()
+        self.registering = threading.Lock()
         self._completion = Completion(self)
         self._runner: JobRunner | None = None
         self._sender: Sender | None = None

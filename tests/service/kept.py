@@ -18,7 +18,7 @@ from snapengine.service.domain.records import (
 )
 from snapengine.service.domain.requests import SnapshotRequest
 
-from .postgres import new_database, require_postgres
+from .postgres import new_schema, require_postgres
 
 DATABASES: Final = ("file", "memory", "postgres")
 NOW: Final = datetime(2026, 3, 29, 1, 59, 59, 999_999, tzinfo=UTC)
@@ -34,7 +34,7 @@ def url_of(kind: str, folder: Path) -> str:
     """A new, empty database."""
     if kind == "postgres":
         require_postgres()
-        return new_database()
+        return new_schema()
     return "sqlite://" if kind == "memory" else f"sqlite:///{folder}/kept {next(_numbers)}.db"
 
 

@@ -47,6 +47,14 @@ def new_database() -> str:
     return f"postgresql://{_USER}@/{name}?host={quote(str(folder), safe='')}"
 
 
+def new_schema() -> str:
+    """The same as a schema of one database, which is made much sooner."""
+    name = f"s{next(_numbers)}"
+    url = _common()
+    ask(url, f'CREATE SCHEMA "{name}"')
+    return f"{url}&options=-csearch_path%3D{name}"
+
+
 def ask(url: str, statement: str) -> list[Any]:
     """What a statement answers, past our own code."""
     name, _, host = url.partition("@/")[2].partition("?host=")
@@ -63,6 +71,11 @@ def require_postgres() -> None:
     if required("postgres"):
         pytest.fail("no PostgreSQL: neither /usr/lib/postgresql/*/bin nor postgres in PATH")
     pytest.skip("no PostgreSQL here")
+
+
+@cache
+def _common() -> str:
+    return new_database()
 
 
 @cache

@@ -40,7 +40,7 @@ with warnings.catch_warnings():  # it escapes what needs no escape, and imports 
     import oss2.auth
 
 pytestmark = [
-    pytest.mark.usefixtures("no_leftovers"),
+    pytest.mark.usefixtures("no_leftovers", "settled"),
     pytest.mark.filterwarnings("ignore:.*utcnow:DeprecationWarning"),
 ]
 

@@ -27,7 +27,7 @@ from snapengine.service.web.app import make_app
 from snapengine.service.web.reading import base_url, call, read_request
 from tests.service.web_kit import client, exchange, make_service, served
 
-pytestmark = pytest.mark.usefixtures("no_leftovers")
+pytestmark = pytest.mark.usefixtures("no_leftovers", "settled")
 
 
 class Probe:

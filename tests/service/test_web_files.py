@@ -343,6 +343,8 @@ def test_links_may_lead_to_the_store_itself(
     assert answer.headers["location"] == f"https://s/{picture.blob}?s=3600"
     assert answer.headers["cache-control"] == "private, max-age=1800"
     assert answer.headers["access-control-allow-origin"] == "*"
+    track = site.add("{asset}/{job}/x.vtt", b"WEBVTT\n", media_type="text/vtt")
+    assert site.get(track).content == b"WEBVTT\n"  # the pictures it names lie beside it here
 
 
 # -- signed links ---------------------------------------------------------------------------

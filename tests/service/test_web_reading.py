@@ -34,7 +34,7 @@ from snapengine.service.web.reading import (
 )
 from tests.service.web_kit import client, exchange, served
 
-pytestmark = pytest.mark.usefixtures("no_leftovers")
+pytestmark = pytest.mark.usefixtures("no_leftovers", "settled")
 
 
 def scope(**more: Any) -> dict[str, Any]:

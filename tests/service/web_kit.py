@@ -36,6 +36,7 @@ def make_service(folder: Path, **settings: Any) -> Service:
 def served(app: Any) -> Iterator[str]:
     """The address at which an application is served as ``snapengine serve`` would."""
     with socket.create_server(("127.0.0.1", 0)) as sock:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as there
         listening = threading.Event()
         server = Listener(config_of(app), listening.set)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, name="served")

@@ -51,11 +51,12 @@ class AssetCalls(CoverCalls):
         if new.source is None:
             raise InvalidField.of("source", None, "must be given", "missing")
         check_source(new.source, self.settings)
-        known = None if anew else self.database.asset_by_source(tenant, new.source)
-        if known is not None:
-            return known, False
         asset = self._new_asset(tenant, new, via, "arrived")
-        self._add(asset, via, self._ingest(asset))
+        with self.registering:  # or two calls at once would make two of one source
+            known = None if anew else self.database.asset_by_source(tenant, new.source)
+            if known is not None:
+                return known, False
+            self._add(asset, via, self._ingest(asset))
         return asset, True
 
     def create_upload(self, tenant: str, new: NewAsset, via: Via = HERE) -> Asset:

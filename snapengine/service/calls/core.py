@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ..auth.keys import KeyRing
 from ..auth.nonces import Nonces
@@ -30,7 +31,11 @@ from ..store import PictureStore
 if TYPE_CHECKING:
     from ..dialects.base import Dialect
 
-__all__ = ["Core", "Ended", "unknown_asset"]
+__all__ = ["STORING", "Core", "Ended", "unknown_asset"]
+
+
+#: In so long files that are being stored have found their way into the database, or never will.
+STORING: Final = timedelta(hours=6)
 
 
 class Ended:
@@ -64,6 +69,7 @@ class Core:
     uploads: Path
     dialects: dict[str, Dialect]
     ended: Ended
+    registering: threading.Lock
 
     def notify(self) -> None:
         """There may be something to do for those who work in the background."""

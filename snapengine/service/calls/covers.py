@@ -30,7 +30,7 @@ from ..naming import (
     set_pattern,
     suffix_of,
 )
-from .core import Core, unknown_asset
+from .core import STORING, Core, unknown_asset
 
 __all__ = ["CoverCalls"]
 
@@ -172,6 +172,7 @@ class CoverCalls(Core):
     ) -> tuple[PictureSet, list[Picture]]:
         at, made, suffix = now(), new_id(), suffix_of(media_type)
         blob = blob_name(tenant, asset_id, made, f"cover.{suffix}")
+        self.database.expect_blobs([blob], at + STORING)
         self.store.put_bytes(blob, data)
         kept = PictureSet(
             id=new_id(), tenant=tenant, asset_id=asset_id, job_id=None, kind="cover",

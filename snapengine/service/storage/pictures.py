@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, exists, select
 
 from ..domain.fields import whole
+from ..domain.ids import now
 from ..domain.records import Picture, PictureKind, PictureSet
 from .assets import unused
 from .connections import Connections
@@ -110,9 +112,21 @@ class Gallery(Connections):
                 discard(connection, unused(connection, blobs))
         return deleted
 
+    def expect_blobs(self, blobs: Collection[str], until: datetime) -> None:
+        """These are about to be stored. Unless pictures that have them are kept ``until`` then,
+        they are garbage: whoever stores them may vanish."""
+        with self._writing() as connection:
+            discard(connection, [f"blob:{blob}" for blob in blobs], until)
+
     def garbage(self, limit: int = 100) -> list[str]:
         """Files to delete, the oldest first: ``"blob:<name>"`` or ``"upload:<path>"``."""
-        query = select(GARBAGE.c.name).order_by(GARBAGE.c.seq).limit(whole("limit", limit, 0))
+        column = GARBAGE.c
+        query = (
+            select(column.name)
+            .where(column.due <= now())
+            .order_by(column.due, column.seq)
+            .limit(whole("limit", limit, 0))
+        )
         with self._reading() as connection:
             return list(dict.fromkeys(connection.execute(query).scalars()))
 

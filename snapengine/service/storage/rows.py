@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final, Generic, TypeVar, get_type_hints
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, Table, func, select
 
 from ...errors import InvariantBroken
 from ..domain.fields import InvalidField, whole
+from ..domain.ids import now
 from ..domain.records import (
     Asset,
     CallbackMessage,
@@ -225,6 +227,9 @@ def insert_sets(connection: Connection, asset: Asset, sets: Pictures) -> None:
             raise InvariantBroken("pictures of another set")
         SET.insert(connection, made)
         PICTURE.insert_all(connection, pictures)
+        for some in parts([f"blob:{picture.blob}" for picture in pictures]):
+            keys = [digest(name) for name in some]
+            connection.execute(GARBAGE.delete().where(GARBAGE.c.key.in_(keys)))
 
 
 def insert_messages(connection: Connection, messages: Iterable[CallbackMessage]) -> None:
@@ -232,9 +237,10 @@ def insert_messages(connection: Connection, messages: Iterable[CallbackMessage])
     MESSAGE.insert_all(connection, messages)
 
 
-def discard(connection: Connection, names: Iterable[str]) -> None:
-    """Put files onto the list of garbage."""
-    rows = [{"name": name, "key": digest(name)} for name in names]
+def discard(connection: Connection, names: Iterable[str], due: datetime | None = None) -> None:
+    """Put files onto the list of garbage, for now or for then."""
+    due = due or now()
+    rows = [{"name": name, "key": digest(name), "due": due} for name in names]
     if rows:
         connection.execute(GARBAGE.insert(), rows)
 

@@ -223,12 +223,14 @@ MESSAGES: Final = _table(
     Index("snap_messages_due", "due", "seq"),
 )
 
-#: Files that nothing refers to any more, for somebody to delete.
+#: Files that nothing refers to from ``due`` on, for somebody to delete.
 GARBAGE: Final = _table(
     "garbage",
     _name("name"),
     _name("key"),
+    _moment("due"),
     Index("snap_garbage_key", "key"),
+    Index("snap_garbage_due", "due", "seq"),
 )
 
 VALUES: Final = _table("values", _name("name", unique=True), _name("value"))

@@ -108,7 +108,9 @@ class _Files:
         picture = await call(self._service.database.picture_at, path)
         if picture is None:
             return _refusal(404, "there is no such picture")
-        if self._service.settings.store_urls:
+        # Not a track: it names its pictures relatively, so they would be looked for in the store,
+        # where nobody signs them.
+        if self._service.settings.store_urls and picture.media_type != "text/vtt":
             seconds = left or 3600
             address = await _read(partial(self._service.store.sign, picture.blob, seconds))
             if address is not None:

@@ -146,7 +146,9 @@ def whole_of(name: str, value: object, least: int, most: int = MAX_WHOLE) -> int
 def check_url(name: str, value: object, most: int) -> str:
     """An http address of at most ``most`` bytes; blanks within are taken as they are."""
     url = check_text(name, value, most).strip()
-    if not url.lower().startswith(("http://", "https://")) or not _has_host(url):
+    # urlsplit() passes over line ends, whoever writes a request line does not.
+    plain = url.isprintable() and url.lower().startswith(("http://", "https://"))
+    if not plain or not _has_host(url):
         raise invalid(name)
     return url
 
