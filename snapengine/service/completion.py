@@ -171,7 +171,7 @@ class Completion:
             return None
         return Job(
             id=new_id(), tenant=asset.tenant, asset_id=asset.id, kind="thumbnails",
-            request=request.thumbnails, via=job.via, created=now(),
+            request=request.thumbnails, via=job.via, follows=True, created=now(),
         )  # fmt: skip
 
     # -- files ------------------------------------------------------------------------------
@@ -296,6 +296,8 @@ def _cover_after(asset: Asset, job: Job, made: Made, chosen: Picture | None) -> 
         if made.cover_problem:
             return Cover(origin="auto", picture_id=chosen.id)
         return replace(given, picture_id=chosen.id)
+    if job.follows and asset.cover is not None and asset.cover.origin != "auto":
+        return asset.cover
     origin: CoverOrigin = "picture"
     if isinstance(job.request, SmartCoverRequest):
         if not job.request.set_cover:

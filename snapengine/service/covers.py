@@ -131,7 +131,8 @@ def fetch_cover(url: str, network: Network) -> CheckedCover:
     except SourceDenied as exc:
         if "address" not in exc.context:
             raise
-        raise _refused("address", str(exc.message)) from exc
+        # What a name leads to inside is not told: callers would learn the network by asking.
+        raise _refused("address", "the cover's address is not of the public Internet") from exc
     finally:
         source.close()
     return check_cover(data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -10,11 +11,13 @@ from .domain.records import MediaType, Naming, PictureKind
 from .domain.tracks import numbered
 
 __all__ = [
-    "FILES", "blob_name", "has_fixed_covers", "path_in", "public_path", "set_pattern", "suffix_of",
+    "FILES", "blob_name", "has_fixed_covers", "is_fixed", "path_in", "public_path", "set_pattern",
+    "suffix_of",
 ]  # fmt: skip
 
 #: Between the service's address and a public path.
 FILES: Final = "/files/"
+_ID: Final = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
 _SUFFIXES: Final[dict[MediaType, str]] = {
     "image/jpeg": "jpg",
     "image/png": "png",
@@ -50,6 +53,12 @@ def has_fixed_covers(naming: Naming) -> bool:
     a picture of its own, under that address."""
     pattern = naming.pattern("cover")
     return not any(part in pattern for part in ("{job}", "{number}", "{name}"))
+
+
+def is_fixed(path: str, asset_id: str) -> bool:
+    """Whether a public path of an asset's is the same for every job, so that what lies there may be
+    another picture tomorrow."""
+    return _ID.search(path.replace(asset_id, "")) is None
 
 
 def public_path(pattern: str, number: int, name: str) -> str:

@@ -299,34 +299,6 @@ def test_sentences_name_the_parameter_and_its_limit(desk: Desk, video: str) -> N
     )
 
 
-# -- tenants ---------------------------------------------------------------------------------
-
-
-def test_nobody_sees_what_others_have(desk: Desk, video: str) -> None:
-    template = desk.ok(
-        "AddVodTemplate", Name="t", TemplateType="Snapshot",
-        TemplateConfig='{"SnapshotType":"NormalSnapshot"}',
-    )["VodTemplateId"]  # fmt: skip
-    job = desk.ok("SubmitSnapshotJob", VideoId=video)["SnapshotJob"]["JobId"]
-    desk.ok("SetMessageCallback", CallbackURL="http://h/", EventTypeList="ALL")
-    for action, given, code in (
-        ("GetVideoInfo", {"VideoId": video}, "InvalidVideo.NotFound"),
-        ("UpdateVideoInfo", {"VideoId": video, "Title": "b"}, "InvalidVideo.NotFound"),
-        ("DeleteVideo", {"VideoIds": video}, "InvalidVideo.NotFound"),
-        ("SubmitSnapshotJob", {"VideoId": video}, "InvalidVideo.NotFound"),
-        ("ListSnapshots", {"VideoId": video}, "InvalidVideo.NotFound"),
-        ("ListJobInfo", {"MediaId": video, "JobType": "Snapshot"}, "InvalidVideo.NotFound"),
-        ("GetJobDetail", {"JobId": job, "JobType": "Snapshot"}, "NoSuchResource"),
-        ("GetVodTemplate", {"VodTemplateId": template}, "NoSuchResource"),
-        ("UpdateVodTemplate", {"VodTemplateId": template, "Name": "x"}, "NoSuchResource"),
-        ("DeleteVodTemplate", {"VodTemplateId": template}, "NoSuchResource"),
-        ("GetMessageCallback", {}, "NoSuchResource"),
-    ):
-        assert desk.call(action, given, ak=AK2).code == code
-    assert desk.call("GetVideoList", ak=AK2).body["Total"] == 0
-    assert desk.service.asset(PROJECT, video).title == "A"
-
-
 # -- the service's own state -----------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from snapengine.service.auth.keys import Key, KeyRing
-from tests.service.aliyun_wire import AK, HOST, PROJECT, SK, Desk, acs3, make_service, rpc
+from tests.service.aliyun_wire import AK, AK2, HOST, PROJECT, SK, Desk, acs3, make_service, rpc
 from tests.service.test_aliyun_requests import register
 
 
@@ -164,3 +164,31 @@ def test_the_action_in_a_header_does_not_count_where_it_is_not_signed(desk: Desk
 def test_no_keys_no_entry_without_signature(desk: Desk) -> None:
     assert desk.send(replace(rpc("GetVideoList"), raw_query=b"Action=GetVideoList&Version="
                              b"2017-03-21")).code == "MissingAccessKeyId"  # fmt: skip
+
+
+# -- tenants ---------------------------------------------------------------------------------
+
+
+def test_nobody_sees_what_others_have(desk: Desk, video: str) -> None:
+    template = desk.ok(
+        "AddVodTemplate", Name="t", TemplateType="Snapshot",
+        TemplateConfig='{"SnapshotType":"NormalSnapshot"}',
+    )["VodTemplateId"]  # fmt: skip
+    job = desk.ok("SubmitSnapshotJob", VideoId=video)["SnapshotJob"]["JobId"]
+    desk.ok("SetMessageCallback", CallbackURL="http://h/", EventTypeList="ALL")
+    for action, given, code in (
+        ("GetVideoInfo", {"VideoId": video}, "InvalidVideo.NotFound"),
+        ("UpdateVideoInfo", {"VideoId": video, "Title": "b"}, "InvalidVideo.NotFound"),
+        ("DeleteVideo", {"VideoIds": video}, "InvalidVideo.NotFound"),
+        ("SubmitSnapshotJob", {"VideoId": video}, "InvalidVideo.NotFound"),
+        ("ListSnapshots", {"VideoId": video}, "InvalidVideo.NotFound"),
+        ("ListJobInfo", {"MediaId": video, "JobType": "Snapshot"}, "InvalidVideo.NotFound"),
+        ("GetJobDetail", {"JobId": job, "JobType": "Snapshot"}, "NoSuchResource"),
+        ("GetVodTemplate", {"VodTemplateId": template}, "NoSuchResource"),
+        ("UpdateVodTemplate", {"VodTemplateId": template, "Name": "x"}, "NoSuchResource"),
+        ("DeleteVodTemplate", {"VodTemplateId": template}, "NoSuchResource"),
+        ("GetMessageCallback", {}, "NoSuchResource"),
+    ):
+        assert desk.call(action, given, ak=AK2).code == code
+    assert desk.call("GetVideoList", ak=AK2).body["Total"] == 0
+    assert desk.service.asset(PROJECT, video).title == "A"

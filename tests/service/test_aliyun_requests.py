@@ -242,6 +242,7 @@ def test_smart_covers_are_asked_for_by_template(desk: Desk, video: str) -> None:
         "NoSuchResource"
     )
     assert desk.fault("GetVodTemplate", VodTemplateId=id)[1] == "NoSuchResource"
+    assert desk.ok("ListVodTemplate", TemplateType="Snapshot")["VodTemplateInfoList"] == []
     desk.ok("UpdateAITemplate", TemplateId=id, TemplateName="d", TemplateConfig="{}")
     [shown] = desk.ok("ListAITemplate", TemplateType="AIImage")["TemplateInfoList"]
     assert (shown["TemplateName"], shown["TemplateConfig"]) == ("d", "{}")
@@ -295,6 +296,13 @@ def test_xml_repeats_the_elements_of_lists(desk: Desk, video: str) -> None:
     assert answer.content_type == "text/xml;charset=utf-8"
     assert answer.body.count(b"<VodTemplateInfoList>") == 2
     assert b"<Name>a&amp;b</Name>" in answer.body and b"<Name>&lt;c&gt;</Name>" in answer.body
+
+
+def test_characters_that_xml_has_no_way_to_write(desk: Desk, tmp_path: Path) -> None:
+    id = register(desk, tmp_path, Title="a\ufffe\tb")
+    answer = desk.dialect.answer(rpc("GetVideoInfo", {"Format": "XML", "VideoId": id}), "http://h")
+    assert "<Title>a?\tb</Title>" in answer.body.decode()
+    assert desk.ok("GetVideoInfo", VideoId=id)["Video"]["Title"] == "a\ufffe\tb"
 
 
 def test_an_error_in_xml(desk: Desk) -> None:

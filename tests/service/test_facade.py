@@ -65,6 +65,17 @@ def test_a_source_is_known_again(service: Service, roots: Path) -> None:
     assert len({first.id, other.id, another.id}) == 3
 
 
+def test_a_source_that_failed_is_tried_again(service: Service, roots: Path) -> None:
+    new = NewAsset(title="a", source=f"file://{roots}/a.mp4")
+    asset, _ = service.register(ME, new)
+    Completion(service).fail(claim(service), OWNER, Failure(code="x", message="y"))
+    assert service.asset(ME, asset.id).status == "failed"
+    again, made = service.register(ME, new)
+    assert (again.id, again.status, again.failure, made) == (asset.id, "arrived", None, False)
+    job = claim(service)
+    assert (job.kind, job.asset_id) == ("ingest", asset.id)
+
+
 def test_two_at_once_make_one_asset_of_a_source(service: Service, roots: Path) -> None:
     new = NewAsset(title="a", source=f"file://{roots}/a.mp4")
     with ThreadPoolExecutor(8) as pool:

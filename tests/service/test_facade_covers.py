@@ -18,6 +18,7 @@ from snapengine.service.domain.records import (
     SmartCoverRequest,
     Via,
 )
+from snapengine.service.domain.requests import ThumbnailRequest
 from snapengine.service.facade import Service
 from snapengine.service.jobs.orders import Made
 from snapengine.service.settings import Settings
@@ -209,3 +210,49 @@ def test_smart_covers_replace_the_cover_only_when_asked(
     cover = service.asset(ME, asset.id).cover
     assert cover is not None
     assert cover.origin == ("smart" if set_cover else "auto")
+
+
+def test_thumbnails_that_come_with_an_asset_leave_its_owners_cover(
+    service: Service, roots: Path, tmp_path: Path
+) -> None:
+    via = replace(VIA, naming=FIXED)
+    wanted = ThumbnailRequest(rule="count", count=2)
+    new = NewAsset(title="a", source=f"file://{roots}/a.mp4", own_cover=False, thumbnails=wanted)
+    asset, _ = service.register(ME, new, via)
+    mine = service.set_cover_bytes(ME, asset.id, picture("JPEG", 99, 33), via)
+    end(service, tmp_path, claim(service), Made(facts=FACTS))
+    made = Made(
+        facts=FACTS,
+        files=tuple(make(tmp_path, ("thumbnail", 1, picture("JPEG", 70)))),
+        cover=("thumbnail", 1),
+    )
+    end(service, tmp_path, claim(service), made)
+    after = service.asset(ME, asset.id)
+    assert after.cover == mine.cover
+    served = service.picture_at(f"asset/{asset.id}/cover/Cover0.jpg")
+    assert served is not None and (served.width, served.height) == (99, 33)
+    # Asked for later, they choose the cover.
+    service.submit_thumbnails(ME, asset.id, wanted, via)
+    end(service, tmp_path, claim(service), made)
+    served = service.picture_at(f"asset/{asset.id}/cover/Cover0.jpg")
+    assert served is not None and served.width == 64
+
+
+def test_the_fixed_address_shows_what_another_dialect_has_set(
+    service: Service, roots: Path, tmp_path: Path
+) -> None:
+    fixed = replace(VIA, naming=FIXED)
+    asset = ready(service, roots, tmp_path)
+    service.set_cover_bytes(ME, asset.id, picture("JPEG", 99, 33), fixed)
+    address = f"asset/{asset.id}/cover/Cover0.jpg"
+    kept = service.latest(ME, asset.id, "candidate")
+    assert kept is not None
+    third = service.pictures(kept)[2]
+    service.set_cover_picture(ME, service.link(third.path), VIA)
+    served = service.picture_at(address)
+    assert served == third
+    service.set_cover_bytes(ME, asset.id, picture("PNG", 50, 40), fixed)
+    served = service.picture_at(address)
+    assert served is not None and served.media_type == "image/png"
+    # Addresses with a job in them go on showing what they showed.
+    assert service.picture_at(third.path) == third

@@ -81,7 +81,7 @@ def test_a_new_asset_that_cannot_be_used() -> None:
             "asset_id": ID,
             "cover_type": "HEAD_FRAME_COVER",
             "error_code": "VOD.10013",
-            "error_msg": "nothing to see",
+            "error_msg": "The cover could not be generated. (nothing to see)",
         },
     }
 
@@ -108,7 +108,7 @@ def test_thumbnails_that_failed() -> None:
         "event_type": "thumbnailComplete",
         "thumbnail_info": {
             "asset_id": ID, "status": "FAILED", "error_code": "VOD.10104",
-            "error_msg": "no frame at 9 s",
+            "error_msg": "The snapshot task failed. (no frame at 9 s)",
         },
     }  # fmt: skip
 

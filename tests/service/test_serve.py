@@ -19,6 +19,7 @@ import pytest
 from snapengine.cli.arguments import make_parser
 from snapengine.cli.serve import _ABOUT
 from snapengine.service.settings import Settings, settings_from
+from snapengine.service.web.serving import _bound
 from tests.service.web_kit import KEY
 
 ENVIRON = {name: value for name, value in os.environ.items() if not name.startswith("SNAPENGINE_")}
@@ -102,6 +103,16 @@ def test_keys_that_are_given_are_shown_to_nobody(tmp_path: Path) -> None:
         assert server.get("/nothing").status_code == 404
         status, rest = server.end(signal.SIGINT)
     assert (status, rest) == (130, "snapengine: interrupted\n")
+
+
+def test_answers_do_not_wait_for_their_clients_word() -> None:
+    """TCP_NODELAY: else the body of each answer waits for the client to confirm its head."""
+    with (
+        _bound("127.0.0.1", 0) as listener,
+        socket.create_connection(listener.getsockname()),
+        listener.accept()[0] as accepted,
+    ):
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_what_is_under_way_is_ended_first(tmp_path: Path) -> None:

@@ -45,7 +45,8 @@ class AssetCalls(CoverCalls):
         """Take a video in: an asset, looked at at once in the background.
 
         The second value is false when the tenant has an asset of that source already; then that
-        one is given back as it is, unless one is to be made ``anew``.
+        one is given back (and looked at again, if its source could not be used), unless one is
+        to be made ``anew``.
         Raises :class:`SourceRefused`, :class:`CoverRefused`, :class:`InvalidField`.
         """
         if new.source is None:
@@ -55,7 +56,7 @@ class AssetCalls(CoverCalls):
         with self.registering:  # or two calls at once would make two of one source
             known = None if anew else self.database.asset_by_source(tenant, new.source)
             if known is not None:
-                return known, False
+                return self._tried_again(known), False
             self._add(asset, via, self._ingest(asset))
         return asset, True
 
@@ -161,6 +162,18 @@ class AssetCalls(CoverCalls):
             created=at,
             modified=at,
         )
+
+    def _tried_again(self, asset: Asset) -> Asset:
+        """A known asset; one whose source could not be used is looked at once more."""
+        if asset.status != "failed":
+            return asset
+
+        def begin(asset: Asset) -> Asset:
+            return replace(asset, status="arrived", failure=None, modified=now())
+
+        changed = self.database.change_asset(asset.tenant, asset.id, begin, job=self._ingest(asset))
+        self.notify()
+        return asset if changed is None else changed[1]
 
     def _ingest(self, asset: Asset) -> Job:
         return self._job(asset, "ingest", asset.plan, asset.via)

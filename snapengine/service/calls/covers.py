@@ -25,6 +25,7 @@ from ..domain.records import (
 from ..naming import (
     blob_name,
     has_fixed_covers,
+    is_fixed,
     path_in,
     public_path,
     set_pattern,
@@ -71,6 +72,15 @@ class CoverCalls(Core):
         if asset.cover is None or asset.cover.picture_id is None:
             return None
         return self.database.picture(asset.cover.picture_id)
+
+    def picture_at(self, path: str) -> Picture | None:
+        """The picture that a public path leads to, now: an address that stays the same for all of
+        an asset's covers leads to the one that is set, whichever dialect has set it."""
+        picture = self.database.picture_at(path)
+        if picture is None or picture.kind != "cover" or not is_fixed(path, picture.asset_id):
+            return picture
+        asset = self.database.asset(picture.tenant, picture.asset_id)
+        return (None if asset is None else self.cover_picture(asset)) or picture
 
     def cover_path(self, asset: Asset) -> str | None:
         """The public path of the picture that is kept as its cover."""

@@ -239,7 +239,8 @@ JobRequest = IngestRequest | SnapshotRequest | ThumbnailRequest | SmartCoverRequ
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """Work on one asset. ``progress`` runs from 0 to 1."""
+    """Work on one asset. ``progress`` runs from 0 to 1. ``follows``: it came with the asset, so it
+    makes a cover only for one that has none of its owner's."""
 
     id: str
     tenant: str
@@ -249,6 +250,7 @@ class Job:
     note: JobNote = field(default_factory=JobNote)
     via: Via = field(default_factory=Via)
     template_id: str | None = None
+    follows: bool = False
     status: JobStatus = "queued"
     progress: float = 0.0
     attempts: int = 0

@@ -70,7 +70,7 @@ def main() -> None:
         try:
             answer = made_to_json(make(order, progress))
         except SnapError as exc:
-            answer = _failure(exc.code, _without_folders(str(exc), order))
+            answer = _failure(exc.code, _for_callers(exc, order))
         except Exception:  # noqa: BLE001 - the next order is another's
             _log.exception("job %s", order.job_id)
             answer = _failure("internal_error", "an error of the service itself; its log has more")
@@ -110,10 +110,13 @@ def _failure(code: str, message: str) -> bytes:
     return json.dumps({"failure": {"code": code, "message": message}}).encode()
 
 
-def _without_folders(message: str, order: WorkOrder) -> str:
-    """A message that does not tell where things lie on this machine."""
+def _for_callers(failure: SnapError, order: WorkOrder) -> str:
+    """A message that does not tell where things lie on this machine or in its network."""
     from .opening import is_address
 
+    if "address" in failure.context:  # what a name leads to inside is nobody's business
+        return "the address is not of the public Internet"
+    message = str(failure)
     folders = [order.folder, *order.roots]
     if not is_address(order.source):
         folders.append(os.path.dirname(order.source.removeprefix("file://")))

@@ -29,6 +29,7 @@ from starlette.types import Receive, Scope, Send
 from ...errors import StoreError
 from ..domain.records import Picture
 from ..links import PREFIX, LinkRefused
+from ..naming import is_fixed
 from .reading import call, in_thread
 
 if TYPE_CHECKING:
@@ -57,7 +58,6 @@ _PREFLIGHT: Final = {
     "Access-Control-Allow-Headers": "*, Range, If-Range, If-None-Match, If-Modified-Since",
     "Access-Control-Max-Age": "86400",
 }
-_ID: Final = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
 _RANGE: Final = re.compile(r"[ \t]*bytes[ \t]*=[ \t]*([0-9]{0,18})-([0-9]{0,18})[ \t]*", re.I)
 _TAG: Final = re.compile(r'[ \t]*(?:(W/)?("[\x21\x23-\x7e\x80-\xff]*"))[ \t]*(?:,|$)|[ \t]*,')
 
@@ -105,7 +105,7 @@ class _Files:
             left = self._links.check(path, given.get("expires"), given.get("sign"))
         except LinkRefused as refused:
             return _refusal(403, str(refused))
-        picture = await call(self._service.database.picture_at, path)
+        picture = await call(self._service.picture_at, path)
         if picture is None:
             return _refusal(404, "there is no such picture")
         # Not a track: it names its pictures relatively, so they would be looked for in the store,
@@ -126,7 +126,7 @@ class _Files:
             **_ALWAYS,
             "ETag": tag,
             "Last-Modified": format_datetime(_seconds(picture.created), usegmt=True),
-            "Cache-Control": _freshness(picture, left),
+            "Cache-Control": _freshness(str(request.path_params["path"]), picture.asset_id, left),
         }
         verdict = _conditions(request, tag, picture.created)
         if verdict is not None:
@@ -279,10 +279,10 @@ def _refusal(status: int, why: str, more: Mapping[str, str] | None = None) -> Re
     return JSONResponse({"error": why}, status, headers)
 
 
-def _freshness(picture: Picture, left: int | None) -> str:
-    """``Cache-Control``: an id that is not the asset's is a job's, and its pictures never change.
-    What is signed is kept no longer than its link holds."""
-    lasting = any(found != picture.asset_id for found in _ID.findall(picture.path))
+def _freshness(path: str, asset_id: str, left: int | None) -> str:
+    """``Cache-Control``: a job's pictures never change. What is signed is kept no longer than its
+    link holds."""
+    lasting = not is_fixed(path, asset_id)
     seconds = 31536000 if lasting else 60
     if left is not None:
         seconds = min(seconds, left)

@@ -167,5 +167,7 @@ def _made(event: Event) -> list[Picture]:
 
 
 def _why(fault: Fault, failure: Failure | None) -> dict[str, str]:
-    said = fault.message if failure is None or not failure.message else failure.message
+    said = fault.message
+    if failure is not None and failure.message and failure.message != said:
+        said = f"{said} ({failure.message})"
     return {"error_code": fault.code, "error_msg": said}
