@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import os
 import sys
 from typing import Any
 
@@ -51,8 +52,15 @@ def add_serve(verbs: Any) -> None:
         description=about,
         epilog=f"Each setting can also be given in the environment: {PREFIX}MEDIA_ROOTS and so on.",
     )
-    parser.add_argument("--host", default="127.0.0.1", metavar="H", help="address to listen on")
-    parser.add_argument("--port", type=_port, default=8080, metavar="P", help="0 takes a free one")
+    # Texts are read like those of the command line, so a bad one in the environment is bad usage.
+    parser.add_argument(
+        "--host", default=os.environ.get(f"{PREFIX}HOST") or "127.0.0.1", metavar="H",
+        help="address to listen on (default 127.0.0.1)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--port", type=_port, default=os.environ.get(f"{PREFIX}PORT") or "8080", metavar="P",
+        help="0 takes a free one (default 8080)",
+    )  # fmt: skip
     group = parser.add_argument_group("settings")
     for field in dataclasses.fields(Settings):
         flag = f"--{field.name.replace('_', '-')}"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from snapengine.errors import SnapError
+from snapengine.errors import SnapError, StoreError
 from snapengine.service.auth import failures as auth
 from snapengine.service.dialects.aliyun.faults import Fault, fault_of
 from snapengine.service.domain import failures as domain
@@ -317,9 +317,12 @@ def test_a_full_queue_says_when_to_come_again(tmp_path: Path) -> None:
         service.close()
 
 
-def test_a_database_that_does_not_answer(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [ServiceUnavailable("it is away"), StoreError("it is full")])
+def test_a_database_or_store_that_does_not_answer(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
     def gone(*args: object, **kwargs: object) -> None:
-        raise ServiceUnavailable("the database is away")
+        raise error
 
     monkeypatch.setattr(desk.service.database, "assets", gone)
     assert desk.fault("GetVideoList") == (

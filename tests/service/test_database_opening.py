@@ -6,7 +6,9 @@ import os
 import sqlite3
 import stat
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -120,6 +122,27 @@ def test_a_locked_file_is_unavailable_for_writers_only(
     other.execute("ROLLBACK")
     other.close()
     assert database.delete_asset("t1", home.id)
+    database.close()
+
+
+def test_many_writers_of_a_locked_file_wait_together_not_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "_WAIT", 0.5)
+    database = Database(f"sqlite:///{tmp_path}/kept.db")
+    other = sqlite3.connect(tmp_path / "kept.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    def write(_: int) -> None:
+        with pytest.raises(ServiceUnavailable):
+            database.add_asset(asset())
+
+    began = time.monotonic()
+    with ThreadPoolExecutor(24) as pool:
+        list(pool.map(write, range(24)))
+    assert time.monotonic() - began < 5, "twelve seconds, one after the other"
+    other.execute("ROLLBACK")
+    other.close()
     database.close()
 
 

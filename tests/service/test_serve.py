@@ -105,6 +105,19 @@ def test_keys_that_are_given_are_shown_to_nobody(tmp_path: Path) -> None:
     assert (status, rest) == (130, "snapengine: interrupted\n")
 
 
+def test_the_environment_says_where_to_listen(tmp_path: Path) -> None:
+    told = {"SNAPENGINE_HOST": "127.0.0.2", "SNAPENGINE_KEYS": KEY}
+    with serving("--data", str(tmp_path), **told) as server:
+        assert re.fullmatch(r"http://127\.0\.0\.2:[1-9]\d+", server.address)
+    bad = subprocess.run(
+        [sys.executable, "-m", "snapengine", "serve", "--data", str(tmp_path)],
+        env=ENVIRON | told | {"SNAPENGINE_PORT": "x"}, capture_output=True, check=False,
+        text=True, timeout=60,
+    )  # fmt: skip
+    assert bad.returncode == 2
+    assert "port" in bad.stderr
+
+
 def test_answers_do_not_wait_for_their_clients_word() -> None:
     """TCP_NODELAY: else the body of each answer waits for the client to confirm its head."""
     with (

@@ -19,6 +19,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
+from snapengine.errors import StoreError
 from snapengine.service.domain.failures import UploadRefused
 from snapengine.service.domain.records import Asset
 from snapengine.service.facade import Service
@@ -324,6 +325,21 @@ def test_a_video_larger_than_what_is_collected(site: Site, monkeypatch: pytest.M
     chunked = (VIDEO[i : i + 777] for i in range(0, len(VIDEO), 777))
     assert site.http.put(site.url(), content=chunked).status_code == 200
     assert site.arrived() == VIDEO
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), StoreError("full")])
+def test_a_full_disk_is_told_in_the_stores_words(
+    site: Site, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def full(*_: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(site.service, "receive_upload", full)
+        answer = site.http.put(site.url(), content=VIDEO)
+    assert code(answer) == (503, "ServiceUnavailable")
+    assert b"No space" not in answer.content
+    assert site.http.put(site.url(), content=VIDEO).status_code == 200
 
 
 def test_a_cover_is_checked(site: Site) -> None:

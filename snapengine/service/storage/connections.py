@@ -6,7 +6,7 @@ import os
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -81,8 +81,22 @@ class Connections:
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
         """What is written within is kept whole, or not at all if anything is raised."""
-        with self._one_writer or nullcontext(), self._transaction(_WRITES) as connection:
+        with self._turn(), self._transaction(_WRITES) as connection:
             yield connection
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Of this process's threads one writes; the others wait, but not for ever: who is at it
+        may be waiting for another process."""
+        if self._one_writer is None:
+            yield
+            return
+        if not self._one_writer.acquire(timeout=_WAIT):
+            raise ServiceUnavailable("the database is busy")
+        try:
+            yield
+        finally:
+            self._one_writer.release()
 
     @contextmanager
     def _transaction(self, options: dict[str, Any]) -> Iterator[Connection]:

@@ -7,6 +7,8 @@ import logging
 from collections.abc import AsyncIterator, Iterable
 from typing import TYPE_CHECKING, Final
 
+import anyio
+from anyio.lowlevel import RunVar
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -18,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ..auth.wire import MAX_HEADERS, MAX_PATH
 from ..domain.failures import ServiceUnavailable
 from .files import file_routes
-from .reading import ROOT, BodyCutOff, BodyUnread, call, to_origin_form
+from .reading import ROOT, BodyCutOff, BodyUnread, call, in_thread, to_origin_form
 from .uploads import upload_routes
 
 if TYPE_CHECKING:
@@ -69,6 +71,9 @@ def make_app(service: Service, dialects: Iterable[Dialect]) -> Starlette:
     return app
 
 
+_health_thread: RunVar[anyio.CapacityLimiter] = RunVar("snapengine service health thread")
+
+
 class _Health:
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -77,7 +82,8 @@ class _Health:
         """200 while calls can be answered, 503 otherwise."""
         kept = {"Cache-Control": "no-store"}
         try:
-            await call(self._service.database.waiting)
+            # In a thread of its own: whoever asks wants to know when the others are all taken.
+            await in_thread(_health_thread, 1, self._service.database.waiting)
         except ServiceUnavailable:
             return JSONResponse({"status": "unavailable"}, 503, kept)
         return JSONResponse({"status": "ok"}, headers=kept)

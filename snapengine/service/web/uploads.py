@@ -26,6 +26,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from ...errors import StoreError
 from ..auth.wire import SignedRequest
 from ..covers import MAX_BYTES
 from ..domain.failures import (
@@ -144,6 +145,10 @@ class _Answering:
             answer = self._refusal(request, OssError(400, "InvalidArgument", error.message), id)
         except ServiceUnavailable as error:
             answer = self._refusal(request, OssError(503, "ServiceUnavailable", error.message), id)
+        except (OSError, StoreError) as error:
+            _log.error("an upload cannot be kept: %s", error)
+            full = OssError(503, "ServiceUnavailable", "The file cannot be kept, now.")
+            answer = self._refusal(request, full, id)
         for name, value in _ALWAYS.items():
             answer.headers[name] = value
         answer.headers["x-oss-request-id"] = id

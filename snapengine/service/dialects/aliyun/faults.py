@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from ....errors import SnapError
+from ....errors import SnapError, StoreError
 from ...auth import failures as auth
 from ...domain import failures as domain
 from ...domain.fields import InvalidField
@@ -316,7 +316,7 @@ def fault_of(exc: SnapError) -> Fault:
         return invalid("FileURL")
     if isinstance(exc, domain.CoverRefused):
         return invalid("CoverURL")
-    if isinstance(exc, domain.ServiceUnavailable):
+    if isinstance(exc, domain.ServiceUnavailable | StoreError):
         return unavailable()
     return internal()
 
