@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import parse_qsl, unquote_to_bytes
+from urllib.parse import parse_qsl, quote, unquote_to_bytes
 
 import pytest
 from hypothesis import assume, example, given
@@ -150,6 +151,42 @@ def test_recorded_signatures_hold(path: Path | None) -> None:
         else:
             hashed = hashlib.sha256(check["canonical_request"].encode()).hexdigest()
             assert text.splitlines()[-1] == hashed
+
+
+def mutated(signed: Signed) -> Iterator[SignedRequest]:
+    """The request with each sign of its signature changed in turn."""
+    request = signed.request
+    for at, (name, value) in enumerate(request.headers):
+        if name == b"authorization":
+            start = value.index(b"Signature=") + len(b"Signature=")
+            for i in range(start, len(value)):
+                other = value[:i] + (b"1" if value[i : i + 1] == b"0" else b"0") + value[i + 1 :]
+                headers = (*request.headers[:at], (name, other), *request.headers[at + 1 :])
+                yield replace(request, headers=headers)
+            return
+    for part in ("raw_query", "body"):
+        found = re.search(rb"(?<![A-Za-z])Signature=([^&]*)", getattr(request, part))
+        if found:
+            text = unquote_to_bytes(found[1].replace(b"+", b" ")).decode()
+            for i, sign in enumerate(text):
+                other = text[:i] + ("A" if sign != "A" else "B") + text[i + 1 :]
+                whole = getattr(request, part)
+                changed = whole[: found.start(1)] + quote(other, safe="").encode()
+                yield replace(request, **{part: changed + whole[found.end(1) :]})
+
+
+@pytest.mark.parametrize("path", _recordings(), ids=lambda path: path.stem if path else "absent")
+def test_no_changed_signature_of_a_recording_holds(path: Path | None) -> None:
+    if path is None:
+        if required("recorded"):
+            pytest.fail("no recordings")
+        pytest.skip("no recordings (see SNAPENGINE_RECORDED)")
+    for signed in vectors.recorded(path):
+        others = list(mutated(signed))
+        assert len(others) == (28 if signed.scheme == "rpc" else 64)
+        for other in others:
+            with pytest.raises(SignatureMismatch):
+                verify(signed, other)
 
 
 # Properties.
