@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import secrets
 import threading
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
+from ..errors import InvalidOption
 from .auth.keys import Key, KeyRing, fresh_key
 from .auth.nonces import Nonces
 from .calls.assets import AssetCalls
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
     from .jobs.runner import JobRunner
 
 __all__ = ["PYTHON", "Service"]
+
+_log = logging.getLogger(__name__)
 
 #: The tenant of calls in Python, where no key tells one.
 PYTHON: Final = "python"
@@ -54,7 +59,13 @@ class Service(AssetCalls, JobCalls):
     ) -> None:
         self.settings = settings or Settings()
         folder = self.settings.data_folder
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as exc:
+            raise InvalidOption(f"data: {folder} cannot be made: {exc.strerror}") from exc
+        for root in self.settings.media_roots:
+            if not os.path.isdir(root):
+                _log.warning("media_roots: there is no folder %s, now", root)
         self.uploads = folder / "uploads"
         self.database = Database(
             self.settings.database or f"sqlite:///{folder / 'snapengine.sqlite'}"

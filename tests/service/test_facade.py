@@ -264,6 +264,38 @@ def test_a_file_that_the_worker_did_not_make_fails_the_job(
     assert len([p for p in (tmp_path / "data/pictures").rglob("*") if p.is_file()]) == 3
 
 
+def test_a_late_attempt_takes_nothing_from_the_one_that_was_kept(
+    service: Service, roots: Path, tmp_path: Path
+) -> None:
+    asset = ready(service, roots, tmp_path)
+    service.submit_snapshots(ME, asset.id, SnapshotRequest())
+    job = claim(service)
+    assert service.database.requeue_expired(now() + timedelta(hours=1), 5) == []
+    again = service.database.claim("another", now() + timedelta(seconds=60))
+    assert again is not None and again[0].id == job.id
+    data = picture("JPEG", 88)
+    made = Made(facts=FACTS, files=tuple(make(tmp_path, ("snapshot", 1, data))))
+    Completion(service).complete(again[0], "another", made, tmp_path)
+    end(service, tmp_path, job, made)
+    kept = service.latest(ME, asset.id, "snapshot")
+    assert kept is not None
+    assert service.read(service.pictures(kept)[0]) == data
+    assert service.sets(ME, kinds=["snapshot"])[0] == 1
+
+
+def test_only_uploads_are_removed_with_their_asset(
+    service: Service, roots: Path, tmp_path: Path
+) -> None:
+    """Whatever a database says: nothing outside of the folder of uploads is deleted."""
+    theirs = tmp_path / "theirs.mp4"
+    theirs.write_bytes(b"x")
+    asset = replace(add(service, roots), id="f" * 32, source=str(theirs))
+    service.database.add_asset(asset)
+    service.delete(ME, asset.id)
+    assert service.database.garbage() == []
+    assert theirs.exists()
+
+
 def test_what_a_killed_service_stored_is_garbage_later(
     service: Service, roots: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -176,6 +176,7 @@ def test_a_cover_set_meanwhile_is_not_overwritten(
     served = service.database.picture_at(path)
     assert served is not None and (served.width, served.height) == (99, 33)
     assert len([p for p in (tmp_path / "data/pictures").rglob("*") if p.is_file()]) == 1
+    assert [kept.job_id for kept in service.sets(ME, kinds=["cover"])[1]] == [None]
 
 
 def test_covers_of_one_address_follow_the_cover(
@@ -256,3 +257,15 @@ def test_the_fixed_address_shows_what_another_dialect_has_set(
     assert served is not None and served.media_type == "image/png"
     # Addresses with a job in them go on showing what they showed.
     assert service.picture_at(third.path) == third
+
+
+def test_a_cover_set_while_the_given_one_is_fetched_stays(
+    service: Service, roots: Path, tmp_path: Path
+) -> None:
+    asset = add(service, roots, cover_url="http://h/c.jpg")
+    job = claim(service)
+    mine = service.set_cover_bytes(ME, asset.id, picture("PNG", 20, 10))
+    files = make(tmp_path, ("cover", 1, picture("JPEG", 70)))
+    end(service, tmp_path, job, Made(facts=FACTS, files=tuple(files), cover=("cover", 1)))
+    after = service.asset(ME, asset.id)
+    assert (after.status, after.cover) == ("ready", mine.cover)

@@ -20,6 +20,7 @@ from snapengine.errors import LimitExceeded, NoFrameAtTarget
 from snapengine.service.domain.fields import InvalidField
 from snapengine.service.domain.records import IngestRequest, SmartCoverRequest
 from snapengine.service.domain.requests import SnapshotRequest, SpriteRequest, ThumbnailRequest
+from snapengine.service.jobs import making
 from snapengine.service.jobs.making import facts_of
 from snapengine.service.jobs.orders import made_from_json, made_to_json
 from tests.media.atlas import recipe
@@ -119,6 +120,34 @@ def test_candidates_are_the_nearest_keyframes_each_once(name: str, tmp_path: Pat
     for file, number in zip(done.files("candidate"), seen, strict=True):
         assert file.time is not None
         assert float(file.time) == float(truth.time_of(truth.frames[number]))
+
+
+@pytest.mark.parametrize("accuracy", ["exact", "keyframe"])
+def test_many_large_pictures_come_in_several_passes(
+    accuracy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same files; of those in memory together there are as many as fit."""
+    path = path_of(FILMS[0])
+    request = SnapshotRequest(count=23, interval=F(0), width=96, accuracy=accuracy)  # type: ignore[arg-type]
+    whole = work(path, request, tmp_path / "whole")
+    asked: list[int] = []
+    real = snapengine.Video.snapshots
+
+    def counting(video: snapengine.Video, **options: Any) -> Any:
+        asked.append(len(options["at"]))
+        return real(video, **options)
+
+    monkeypatch.setattr(snapengine.Video, "snapshots", counting)
+    size = whole.files("snapshot")[0]
+    assert size.width is not None and size.height is not None
+    monkeypatch.setattr(making, "_HELD", 5 * 3 * size.width * size.height + 1)
+    parts = work(path, request, tmp_path / "parts")
+    assert asked == [5, 5, 5, 5, 3]
+    assert parts.made == whole.made
+    for file in whole.files("snapshot"):
+        assert (tmp_path / "parts" / file.file).read_bytes() == (
+            tmp_path / "whole" / file.file
+        ).read_bytes()
 
 
 def test_eight_candidates_where_there_are_keyframes_enough(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from snapengine import Limits
 from snapengine.errors import StoreError
-from snapengine.service.domain.failures import SourceRefused
+from snapengine.service.domain.failures import ServiceUnavailable, SourceRefused
 from snapengine.service.domain.ids import now
 from snapengine.service.domain.records import Asset, Failure, IngestRequest, Job
 from snapengine.service.jobs import runner as runner_module
@@ -396,6 +396,29 @@ def test_what_was_begun_too_often_fails(bench: Bench) -> None:
     assert bench.failed(id) == "worker_died"
 
 
+def test_attempts_of_a_vanished_service_count(bench: Bench, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    begun = f"open({str(log)!r}, 'a').write('x')"
+    id = bench.queue(bench.asset())
+    assert bench.database.claim("dead", now() - timedelta(seconds=1)) is not None
+    bench.run(worker=says(f"{begun}\nos.kill(os.getpid(), signal.SIGKILL)"), attempts=2)
+    assert bench.failed(id) == "worker_died"
+    assert log.read_text(encoding="ascii") == "x"
+
+
+def test_a_worker_makes_place_for_a_fresh_one(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner_module, "_JOBS_OF_A_WORKER", 2)
+    log = tmp_path / "log"
+    bench.run(worker=says(f"open({str(log)!r}, 'a').write(f'{{os.getpid()}} ')\nrefuse()"))
+    asset = bench.asset()
+    for _ in range(5):
+        bench.ended(bench.queue(asset))
+    pids = log.read_text(encoding="ascii").split()
+    assert [pids.count(pid) for pid in dict.fromkeys(pids)] == [2, 2, 1]
+
+
 def test_leftovers_of_the_dead_go_and_those_of_the_living_stay(bench: Bench) -> None:
     dead = bench.folder / "run-0123456789abcdef"
     (dead / "files").mkdir(parents=True)
@@ -431,6 +454,31 @@ def test_a_result_that_cannot_be_kept(bench: Bench) -> None:
     bench.host.broken["complete"] = StoreError("the disk is full")
     bench.run(worker=says("succeed()"))
     assert bench.failed(bench.queue(bench.asset())) == "store_failed"
+
+
+def test_a_result_that_meets_a_busy_database_is_made_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner_module, "LEASE", timedelta(seconds=3))
+    monkeypatch.setattr(runner_module, "_LOOK_FOR_LOST", 0.2)
+    bench.host.broken["complete"] = ServiceUnavailable("it is locked")
+    left = threading.Event()
+    release = bench.host._break
+
+    def once(what: str) -> None:
+        try:
+            release(what)
+        finally:
+            if what == "complete":
+                bench.host.broken.clear()
+                left.set()
+
+    monkeypatch.setattr(bench.host, "_break", once)
+    bench.run(worker=says("succeed()"))
+    id = bench.queue(bench.asset())
+    assert left.wait(PATIENCE)
+    job = bench.ended(id)
+    assert (job.status, job.attempts) == ("succeeded", 2)
 
 
 @pytest.mark.parametrize("what", ["order", "complete"])

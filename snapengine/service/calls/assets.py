@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from ..covers import check_url
-from ..domain.failures import WrongStatus
+from ..domain.failures import ServiceUnavailable, WrongStatus
 from ..domain.fields import InvalidField, text
 from ..domain.ids import new_id, now
 from ..domain.records import (
@@ -34,6 +34,8 @@ __all__ = ["AssetCalls"]
 #: Bytes.
 _MAX_TITLE: Final = 1024
 _MAX_TEXT: Final = 64 * 1024
+#: Seconds that a call waits for others.
+_PATIENCE: Final = 10.0
 
 
 class AssetCalls(CoverCalls):
@@ -53,12 +55,20 @@ class AssetCalls(CoverCalls):
             raise InvalidField.of("source", None, "must be given", "missing")
         check_source(new.source, self.settings)
         asset = self._new_asset(tenant, new, via, "arrived")
-        with self.registering:  # or two calls at once would make two of one source
-            known = None if anew else self.database.asset_by_source(tenant, new.source)
+        if anew:
+            self._add(asset, via, self._ingest(asset))
+            return asset, True
+        # Or two calls at once would make two assets of one source (those of two hosts still can).
+        if not self.registering.acquire(timeout=_PATIENCE):
+            raise ServiceUnavailable("too many assets are being registered")
+        try:
+            known = self.database.asset_by_source(tenant, new.source)
             if known is not None:
                 return self._tried_again(known), False
             self._add(asset, via, self._ingest(asset))
-        return asset, True
+            return asset, True
+        finally:
+            self.registering.release()
 
     def create_upload(self, tenant: str, new: NewAsset, via: Via = HERE) -> Asset:
         """An asset whose video will be uploaded."""

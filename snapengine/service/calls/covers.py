@@ -147,7 +147,7 @@ class CoverCalls(Core):
     def _own_picture(self, tenant: str, url: str) -> Picture | None:
         """The tenant's picture that a link leads to, whatever host the caller reached us by."""
         path = path_in(url)
-        picture = None if path is None else self.database.picture_at(path)
+        picture = None if path is None else self.picture_at(path)
         if picture is None or picture.tenant != tenant or picture.media_type == "text/vtt":
             return None
         return picture

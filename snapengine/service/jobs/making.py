@@ -48,6 +48,11 @@ Progress = Callable[[float], None]
 
 #: A stream's rate above this is that of its clock.
 _FASTEST: Final = 480
+#: Pictures of one pass lie in memory together where many are of one group of frames: so many bytes
+#: of them at most. More take several passes, each of which begins at a keyframe.
+_HELD: Final = 256 << 20
+#: Bytes of a picture's sample, at most (4:4:4).
+_SAMPLE: Final = 3
 #: How much of the progress is decoding; the rest is writing sheets.
 _DECODING: Final = 0.9
 _SUFFIXES: Final[dict[MediaType, str]] = {
@@ -118,7 +123,7 @@ class _Maker:
         """Facts, candidates, and a cover unless one was given that can be had."""
         made = 0
         seen: set[int] = set()
-        for shot in self._shots(cover_candidates(self._duration), accuracy="keyframe"):
+        for _, shot in self._shots(cover_candidates(self._duration), accuracy="keyframe"):
             if shot.pts not in seen:
                 seen.add(shot.pts)
                 made += 1
@@ -177,9 +182,9 @@ class _Maker:
         size = thumbnail_size(request, self._shown)
         times = [one.time for one in wanted]
         made = 0
-        for shot in self._shots(times, size=size):
+        for index, shot in self._shots(times, size=size):
             made += 1
-            one = wanted[shot.index]
+            one = wanted[index]
             self._picture("thumbnail", made, shot, requested=one.time, name=one.name)
         return self._made(("thumbnail", cover_of(request.cover_position, made) + 1))
 
@@ -212,12 +217,29 @@ class _Maker:
 
     def _shots(
         self, times: Sequence[Fraction], *, size: Size | None = None, accuracy: Accuracy = "exact"
-    ) -> Iterator[Snapshot]:
-        """A picture of each time; where none can be had, none comes."""
+    ) -> Iterator[tuple[int, Snapshot]]:
+        """A picture of each time, with its index among them; where none can be had, none comes."""
         width, height = size or (None, None)
-        return self._video.snapshots(
-            at=times, width=width, height=height, fit=FIT, accuracy=accuracy, progress=self._step
-        )
+        large = size or self._shown
+        most = max(1, _HELD // (_SAMPLE * large.width * large.height))
+        whole = (self._over, self._share)
+        found = False
+        for first in range(0, len(times), most):
+            some = times[first : first + most]
+            self._over = whole[0] + whole[1] * first / len(times)
+            self._share = whole[1] * len(some) / len(times)
+            try:
+                for shot in self._video.snapshots(
+                    at=some, width=width, height=height, fit=FIT, accuracy=accuracy,
+                    progress=self._step,
+                ):  # fmt: skip
+                    found = True
+                    yield first + shot.index, shot
+            except NoFrameAtTarget:
+                # None at all is an error; none of these is not, while others have theirs.
+                if not found and first + most >= len(times):
+                    raise
+        self._over, self._share = whole
 
     def _pictures(
         self, kind: PictureKind, request: SnapshotRequest, times: Sequence[Fraction]
@@ -228,11 +250,11 @@ class _Maker:
         size = None if plain else snapshot_size(request, self._shown)
         made: list[Fraction] = []
         seen: set[int] = set()
-        for shot in self._shots(times, size=size, accuracy=request.accuracy):
+        for index, shot in self._shots(times, size=size, accuracy=request.accuracy):
             if shot.pts in seen and _is_distinct(request):
                 continue
             seen.add(shot.pts)
-            made.append(times[shot.index])
+            made.append(times[index])
             self._picture(kind, len(made), shot, requested=made[-1])
         return tuple(made)
 

@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from ...errors import SnapError
+from ..domain.failures import ServiceUnavailable
 from ..domain.ids import now
 from ..domain.records import Asset, Failure, Job
 from ..storage.database import Database
@@ -278,6 +279,8 @@ class JobRunner:
         with self._kept_alive(job, owner):
             try:
                 self._host.complete(job, owner, made, folder)
+            except ServiceUnavailable:
+                raise  # nothing is kept: the lease ends, and another attempt is made
             except SnapError as exc:
                 _log.error("job %s: its result cannot be kept: %s", job.id, exc)
                 self._host.fail(job, owner, Failure(code=exc.code, message=str(exc)))

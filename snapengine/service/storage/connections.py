@@ -128,6 +128,7 @@ class Connections:
 
     def _make_engine(self) -> Engine:
         options: dict[str, Any] = {"pool_timeout": _WAIT, "poolclass": QueuePool}
+        options["hide_parameters"] = True  # errors are logged, and values hold keys and credentials
         if not self._lite:
             options |= {"pool_size": 5, "max_overflow": 15, "pool_pre_ping": True}
             options |= {"connect_args": {"connect_timeout": _WAIT}}

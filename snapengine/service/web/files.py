@@ -122,13 +122,17 @@ class _Files:
 
     async def _answer(self, request: Request, picture: Picture, left: int | None) -> Response:
         tag = f'"{picture.digest[:40]}"'
+        path = str(request.path_params["path"])
+        # Under a fixed address an older picture may follow a newer one: dates would tell lies.
+        changed = None if is_fixed(path, picture.asset_id) else _seconds(picture.created)
+        dated = {} if changed is None else {"Last-Modified": format_datetime(changed, usegmt=True)}
         headers = {
             **_ALWAYS,
+            **dated,
             "ETag": tag,
-            "Last-Modified": format_datetime(_seconds(picture.created), usegmt=True),
-            "Cache-Control": _freshness(str(request.path_params["path"]), picture.asset_id, left),
+            "Cache-Control": _freshness(path, picture.asset_id, left),
         }
-        verdict = _conditions(request, tag, picture.created)
+        verdict = _conditions(request, tag, changed)
         if verdict is not None:
             return Response(status_code=verdict, headers=headers)
         body = await _read(partial(self._open, picture))
@@ -137,7 +141,7 @@ class _Files:
             return _refusal(404, "there is no such picture")
         headers |= {"Content-Type": picture.media_type, "Accept-Ranges": "bytes"}
         start, end, status = 0, body.size, 200
-        if request.method == "GET" and _range_holds(request, tag, picture.created):
+        if request.method == "GET" and _range_holds(request, tag, changed):
             part = _part(request.headers.get("range", ""), body.size)
             if part == "none":
                 body.close()
@@ -292,7 +296,7 @@ def _freshness(path: str, asset_id: str, left: int | None) -> str:
 # -- conditions (RFC 9110 section 13) -------------------------------------------------------
 
 
-def _conditions(request: Request, tag: str, changed: datetime) -> int | None:
+def _conditions(request: Request, tag: str, changed: datetime | None) -> int | None:
     """412 or 304 where a condition says so, in the order of RFC 9110 section 13.2.2."""
     headers = request.headers
     if "if-match" in headers:
@@ -300,14 +304,14 @@ def _conditions(request: Request, tag: str, changed: datetime) -> int | None:
             return 412
     elif "if-unmodified-since" in headers:
         since = _date(headers["if-unmodified-since"])
-        if since is not None and _seconds(changed) > since:
+        if since is not None and (changed is None or changed > since):
             return 412
     if "if-none-match" in headers:
         return (
             304 if _names(", ".join(headers.getlist("if-none-match")), tag, weakly=True) else None
         )
     since = _date(headers.get("if-modified-since", ""))
-    return 304 if since is not None and _seconds(changed) <= since else None
+    return 304 if since is not None and changed is not None and changed <= since else None
 
 
 def _names(field: str, tag: str, *, weakly: bool) -> bool:
@@ -343,7 +347,7 @@ def _seconds(moment: datetime) -> datetime:
     return moment.astimezone(UTC).replace(microsecond=0)
 
 
-def _range_holds(request: Request, tag: str, changed: datetime) -> bool:
+def _range_holds(request: Request, tag: str, changed: datetime | None) -> bool:
     """Whether there is a range to be answered: ``If-Range`` wants the file unchanged."""
     headers = request.headers
     if "range" not in headers:
@@ -353,7 +357,7 @@ def _range_holds(request: Request, tag: str, changed: datetime) -> bool:
         return True
     if condition.strip().startswith(('"', "W/")):
         return condition.strip() == tag
-    return _date(condition) == _seconds(changed)
+    return changed is not None and _date(condition) == changed
 
 
 def _part(field: str, size: int) -> tuple[int, int] | Literal["none"] | None:

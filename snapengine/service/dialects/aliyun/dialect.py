@@ -100,7 +100,7 @@ class AliyunDialect:
         except SnapError as exc:
             turned = fault_of(exc)
             if turned.status >= 500:
-                _log.error("request %s: %s", request_id, exc, exc_info=exc)
+                _log.error("request %s: %s", request_id, exc)
             return failure(turned, request_id, _host(request), form)
         except Exception:  # noqa: BLE001 - a client gets an answer, the log gets the reason
             _log.exception("request %s", request_id)
