@@ -217,6 +217,17 @@ def test_the_queue_is_bounded(service: Service, roots: Path, tmp_path: Path) -> 
         service.submit_snapshots(OTHER, other.id, SnapshotRequest(), VIA)
 
 
+def test_the_queue_is_bounded_for_new_assets_too(service: Service, roots: Path) -> None:
+    for name in "abc":
+        add(service, roots, name)
+    with pytest.raises(QueueFull):
+        add(service, roots)
+    assert service.assets(ME)[0] == 3
+    add(service, roots, tenant=OTHER)
+    claim(service)
+    add(service, roots)
+
+
 def test_a_failed_job_says_why(service: Service, roots: Path, tmp_path: Path) -> None:
     broken = add(service, roots)
     Completion(service).fail(claim(service), OWNER, Failure(code="no_video", message="none"))

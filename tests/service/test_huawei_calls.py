@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from snapengine.service.auth.wire import SignedRequest
 from snapengine.service.dialects.huawei.reading import Body
 from snapengine.service.dialects.huawei.thumbnails import para_of, thumbnail_of
 from snapengine.service.domain.failures import (
@@ -260,7 +261,10 @@ def test_thumbnails_are_deleted_by_task_and_by_asset(service: Recorder) -> None:
 # -- failures -------------------------------------------------------------------------------
 
 THUMBNAIL = {"asset_id": ID, "thumbnail": {"type": "time"}}
-DETAILS = signed("GET", "/v1.0/{p}/asset/details", [("asset_id", ID)])
+
+
+def details() -> SignedRequest:
+    return signed("GET", "/v1.0/{p}/asset/details", [("asset_id", ID)])
 
 
 @pytest.mark.parametrize(
@@ -284,7 +288,7 @@ def test_every_failure_has_its_code(
     service: Recorder, call: str, failure: Exception, expected: tuple[int, str]
 ) -> None:
     requests = {
-        "asset": DETAILS,
+        "asset": details(),
         "job": signed("GET", "/v1/{p}/asset/thumbnail/details", [("task_id", TASK)]),
         "set_cover_picture": signed(
             "PUT", "/v1.0/{p}/asset/cover", (), {"thumbnailUrl": f"/asset/{ID}/snapshot/0.jpg"}
@@ -308,4 +312,4 @@ def test_the_status_of_an_unknown_asset_in_process_is_a_setting(status: Any) -> 
     assert fault(ask(dialect(service), request)) == (status, "VOD.10062")
     request = signed("POST", "/v1.0/{p}/asset/process", (), {**THUMBNAIL, "asset_id": "x"})
     assert fault(ask(dialect(service), request)) == (status, "VOD.10062")
-    assert fault(ask(dialect(service), DETAILS)) == (400, "VOD.10062")
+    assert fault(ask(dialect(service), details())) == (400, "VOD.10062")

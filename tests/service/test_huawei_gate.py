@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,6 +22,8 @@ from tests.service.huawei_kit import BASE, KEY, OTHER, ask, body, fault, plain, 
 from tests.service.huawei_recorder import ID, Recorder, dialect
 from tests.service.vectors import CAPTURED, Signed, recorded, recorded_files
 
+#: A request that is made when it is sent: signatures do not last as long as all tests take.
+Late = Callable[[], SignedRequest]
 DETAILS = f"/v1.0/{KEY.project_id}/asset/details"
 QUERY = [("asset_id", ID)]
 
@@ -113,23 +116,24 @@ def test_without_credentials(huawei: HuaweiDialect) -> None:
 @pytest.mark.parametrize(
     ("request_", "said"),
     [
-        (signed("GET", DETAILS, QUERY, key=replace(KEY, secret="wrong-secret")),
+        (lambda: signed("GET", DETAILS, QUERY, key=replace(KEY, secret="wrong-secret")),
          "verify aksk signature fail"),
-        (signed("GET", DETAILS, QUERY, key=replace(KEY, id="SEnobody")), "ak not exist"),
-        (signed("GET", DETAILS, QUERY, now=datetime.now(UTC) - timedelta(minutes=16)),
+        (lambda: signed("GET", DETAILS, QUERY, key=replace(KEY, id="SEnobody")), "ak not exist"),
+        (lambda: signed("GET", DETAILS, QUERY, now=datetime.now(UTC) - timedelta(minutes=16)),
          "x-sdk-date"),
-        (replace(signed("GET", DETAILS, QUERY), raw_query=b"asset_id=x"),
+        (lambda: replace(signed("GET", DETAILS, QUERY), raw_query=b"asset_id=x"),
          "verify aksk signature fail"),
-        (replace(signed("PUT", "/v1.0/{p}/asset/cover", (), {}), body=b"{ }"),
+        (lambda: replace(signed("PUT", "/v1.0/{p}/asset/cover", (), {}), body=b"{ }"),
          "verify aksk signature fail"),
-        (plain("GET", DETAILS, QUERY, headers={"authorization": "Bearer x"}), ""),
-        (plain("GET", DETAILS, QUERY, headers={"authorization": "V11-HMAC-SHA256 x"}), ""),
-        (plain("GET", DETAILS, QUERY, headers={"authorization": "SDK-HMAC-SHA256 Access=x"}), ""),
-        (plain("GET", DETAILS, QUERY, headers={"x-auth-token": ""}), ""),
+        (lambda: plain("GET", DETAILS, QUERY, headers={"authorization": "Bearer x"}), ""),
+        (lambda: plain("GET", DETAILS, QUERY, headers={"authorization": "V11-HMAC-SHA256 x"}), ""),
+        (lambda: plain("GET", DETAILS, QUERY,
+                       headers={"authorization": "SDK-HMAC-SHA256 Access=x"}), ""),
+        (lambda: plain("GET", DETAILS, QUERY, headers={"x-auth-token": ""}), ""),
     ],
 )  # fmt: skip
-def test_wrong_signatures(huawei: HuaweiDialect, request_: SignedRequest, said: str) -> None:
-    reply = ask(huawei, request_)
+def test_wrong_signatures(huawei: HuaweiDialect, request_: Late, said: str) -> None:
+    reply = ask(huawei, request_())
     assert fault(reply) == (401, "APIGW.0301")
     assert said in body(reply, 401)["error_msg"]
     assert KEY.secret not in str(reply.body)
@@ -221,20 +225,22 @@ FLAT = {"auth": {"identity": {"hw_ak_sk": {"access_key": KEY.id, "secret_key": K
 @pytest.mark.parametrize(
     "request_",
     [
-        post_token(token_body()),
-        post_token(token_body(project={"name": "cn-north-4"})),
-        post_token(token_body(project={"id": KEY.project_id})),
-        post_token(token_body(domain={"name": "x"})),
-        post_token(PASSWORD),
-        post_token(FLAT),
-        signed("POST", "/v3/auth/tokens"),
-        signed("POST", "/v3/auth/tokens", (), {"auth": {"scope": {"project": {"name": "x"}}}}),
+        lambda: post_token(token_body()),
+        lambda: post_token(token_body(project={"name": "cn-north-4"})),
+        lambda: post_token(token_body(project={"id": KEY.project_id})),
+        lambda: post_token(token_body(domain={"name": "x"})),
+        lambda: post_token(PASSWORD),
+        lambda: post_token(FLAT),
+        lambda: signed("POST", "/v3/auth/tokens"),
+        lambda: signed(
+            "POST", "/v3/auth/tokens", (), {"auth": {"scope": {"project": {"name": "x"}}}}
+        ),
     ],
 )
 def test_a_token_comes_from_the_key_pair_and_opens_the_api(
-    huawei: HuaweiDialect, request_: SignedRequest
+    huawei: HuaweiDialect, request_: Late
 ) -> None:
-    reply = ask(huawei, request_)
+    reply = ask(huawei, request_())
     described = body(reply, 201)["token"]
     assert described["project"]["id"] == KEY.project_id
     assert described["methods"] in (["hw_ak_sk"], ["password"])

@@ -205,8 +205,9 @@ class Sender:
             _log.warning("callback %s is given up after %d: %s", message.id, attempts, problem)
             self._database.drop(message.id)
             return
-        pause = min(LONGEST_PAUSE, 2.0 ** min(attempts - 1, 20)) * random.uniform(0.75, 1.25)
-        due = self._moment(self._clock() + min(pause, LONGEST_PAUSE))
+        # Spread, also the longest ones: what failed together should not come back together.
+        pause = min(LONGEST_PAUSE / 1.25, 2.0 ** min(attempts - 1, 20)) * random.uniform(0.75, 1.25)
+        due = self._moment(self._clock() + pause)
         _log.info("callback %s failed (%d): %s", message.id, attempts, problem)
         self._database.postpone(message.id, due, attempts)
 

@@ -26,6 +26,7 @@ from ..domain.records import (
 )
 from ..domain.requests import check_reference_id
 from ..source_rules import check_source
+from ..storage.database import Bounds
 from .core import unknown_asset
 from .covers import CoverCalls
 
@@ -49,7 +50,8 @@ class AssetCalls(CoverCalls):
         The second value is false when the tenant has an asset of that source already; then that
         one is given back (and looked at again, if its source could not be used), unless one is
         to be made ``anew``.
-        Raises :class:`SourceRefused`, :class:`CoverRefused`, :class:`InvalidField`.
+        Raises :class:`SourceRefused`, :class:`CoverRefused`, :class:`InvalidField`,
+        :class:`QueueFull`.
         """
         if new.source is None:
             raise InvalidField.of("source", None, "must be given", "missing")
@@ -195,7 +197,8 @@ class AssetCalls(CoverCalls):
 
     def _add(self, asset: Asset, via: Via, job: Job | None) -> None:
         event = Event(kind="asset_changed", time=now(), asset=asset, via=via)
-        self.database.add_asset(asset, job=job, messages=self.messages(event))
+        bounds = Bounds(self.settings.queue, self.settings.tenant_queue)
+        self.database.add_asset(asset, job=job, bounds=bounds, messages=self.messages(event))
         self.notify()
 
 

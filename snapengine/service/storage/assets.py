@@ -15,7 +15,9 @@ from .connections import Connections
 from .rows import (
     ASSET,
     PICTURE,
+    Bounds,
     Pictures,
+    check_room,
     discard,
     insert_job,
     insert_messages,
@@ -31,13 +33,22 @@ class Assets(Connections):
     """The part of :class:`~.database.Database` that keeps assets."""
 
     def add_asset(
-        self, asset: Asset, *, job: Job | None = None, messages: Sequence[CallbackMessage] = ()
+        self,
+        asset: Asset,
+        *,
+        job: Job | None = None,
+        bounds: Bounds | None = None,
+        messages: Sequence[CallbackMessage] = (),
     ) -> None:
-        """Keep a new asset; ``job`` is queued whatever the queue's bounds are.
+        """Keep a new asset; ``job`` is queued, and counted where there are ``bounds``.
 
-        Raises :class:`InvalidField` (``reference_id``) when another one of the tenant's has that.
+        Raises :class:`InvalidField` (``reference_id``) when another one of the tenant's has that,
+        :class:`QueueFull`; then nothing is kept.
         """
         with self._writing() as connection:
+            if job is not None and bounds is not None:
+                self._lock_queue(connection)
+                check_room(connection, asset.tenant, bounds)
             if asset.reference_id is not None and ASSET.one(
                 connection, tenant=asset.tenant, reference_id=asset.reference_id
             ):
@@ -51,7 +62,7 @@ class Assets(Connections):
                 raise
             if job is not None:
                 _check_job(asset, job)
-                insert_job(connection, job, bounded=False)
+                insert_job(connection, job, bounded=bounds is not None)
             insert_messages(connection, messages)
 
     def asset(self, tenant: str, id: str) -> Asset | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,6 +58,7 @@ class Connections:
         self._lite = self._url.get_backend_name() == "sqlite"
         # Between threads a lock is fair and wakes at once; SQLite's own only tries again.
         self._one_writer = threading.Lock() if self._lite else None
+        self._failed = 0.0
         self._inside = threading.local()
         self._closed = False
         self._engine = self._make_engine()
@@ -91,10 +93,18 @@ class Connections:
         if self._one_writer is None:
             yield
             return
+        came = time.monotonic()
         if not self._one_writer.acquire(timeout=_WAIT):
             raise ServiceUnavailable("the database is busy")
         try:
-            yield
+            if came < self._failed:
+                # Who was here before has waited in vain meanwhile: not each after the other.
+                raise ServiceUnavailable("the database is busy")
+            try:
+                yield
+            except ServiceUnavailable:
+                self._failed = time.monotonic()
+                raise
         finally:
             self._one_writer.release()
 

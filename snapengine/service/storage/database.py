@@ -6,8 +6,9 @@ from .assets import Assets
 from .jobs import Jobs, Settled
 from .messages import Messages
 from .pictures import Gallery
+from .rows import Bounds
 
-__all__ = ["Database", "Settled"]
+__all__ = ["Bounds", "Database", "Settled"]
 
 
 class Database(Assets, Jobs, Gallery, Messages):

@@ -12,11 +12,11 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, func, select
 
 from ...errors import InvariantBroken
-from ..domain.failures import QueueFull, UnknownAsset
+from ..domain.failures import UnknownAsset
 from ..domain.records import Asset, CallbackMessage, Job, JobKind
 from .assets import locked_asset, write_asset
 from .connections import Connections
-from .rows import ASSET, JOB, Pictures, insert_job, insert_messages, insert_sets
+from .rows import ASSET, JOB, Bounds, Pictures, check_room, insert_job, insert_messages, insert_sets
 from .tables import ASSETS, JOBS
 
 __all__ = ["Jobs", "Settled"]
@@ -25,8 +25,6 @@ __all__ = ["Jobs", "Settled"]
 _EXPIRED: Final = "expired"
 #: ... for which there is this much time, before it is handed out again.
 _TO_FAIL: Final = timedelta(minutes=1)
-#: Seconds after which a full queue may be asked again.
-_RETRY_AFTER: Final = 5
 _ENDED: Final = ("succeeded", "failed", "cancelled")
 
 
@@ -47,15 +45,10 @@ class Jobs(Connections):
     def add_job(self, job: Job, *, most: int, most_per_tenant: int) -> None:
         """Queue a job. Raises :class:`QueueFull` when ``most`` wait, or ``most_per_tenant`` of this
         tenant, and :class:`UnknownAsset` when its asset is gone. The bounds hold however many
-        threads and processes add. Jobs of new assets, and those that follow, are not counted."""
+        threads and processes add. Jobs that follow others are not counted."""
         with self._writing() as connection:
             self._lock_queue(connection)
-            of_tenant = JOBS.c.tenant == job.tenant
-            for bound, conditions in ((most_per_tenant, [of_tenant]), (most, [])):
-                if _count_waiting(connection, bound, *conditions) >= bound:
-                    raise QueueFull(
-                        f"{bound} jobs wait already", retry_after=_RETRY_AFTER, allowed=bound
-                    )
+            check_room(connection, job.tenant, Bounds(most, most_per_tenant))
             # Locked against deletion, so that the reference holds.
             asset = select(ASSETS.c.id).where(
                 ASSETS.c.tenant == job.tenant, ASSETS.c.id == job.asset_id
@@ -229,10 +222,3 @@ class Jobs(Connections):
 
 def _ours(job_id: str, owner: str) -> tuple[ColumnElement[bool], ...]:
     return (JOBS.c.id == job_id, JOBS.c.owner == owner, JOBS.c.status == "running")
-
-
-def _count_waiting(connection: Connection, most: int, *conditions: ColumnElement[bool]) -> int:
-    """How many jobs wait that the bounds are for; not counted further than ``most``."""
-    queued = (JOBS.c.status == "queued", JOBS.c.bounded.is_(True))
-    rows = select(JOBS.c.seq).where(*queued, *conditions).limit(most).subquery()
-    return int(connection.execute(select(func.count()).select_from(rows)).scalar_one())

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, Generic, TypeVar, get_type_hints
+from typing import Any, Final, Generic, NamedTuple, TypeVar, get_type_hints
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, Table, func, select
 
 from ...errors import InvariantBroken
+from ..domain.failures import QueueFull
 from ..domain.fields import InvalidField, whole
 from ..domain.ids import now
 from ..domain.records import (
@@ -48,6 +49,8 @@ __all__ = [
     "insert_job",
     "insert_messages",
     "insert_sets",
+    "Bounds",
+    "check_room",
     "parts",
     "upload_of",
 ]
@@ -60,6 +63,18 @@ _MAX_NAME: Final = 800
 _MANY: Final = 500
 
 _Record = TypeVar("_Record")
+
+#: Seconds after which a full queue may be asked again.
+_RETRY_AFTER: Final = 5
+
+
+class Bounds(NamedTuple):
+    """How many jobs may wait: in all, and of one tenant."""
+
+    all: int
+    of_tenant: int
+
+
 _Item = TypeVar("_Item")
 
 
@@ -198,6 +213,21 @@ def parts(items: Iterable[_Item]) -> Iterator[list[_Item]]:
     given = list(items)
     for start in range(0, len(given), _MANY):
         yield given[start : start + _MANY]
+
+
+def check_room(connection: Connection, tenant: str, bounds: Bounds) -> None:
+    """Raise :class:`QueueFull` unless one more job may wait. The queue must be locked."""
+    of_tenant = JOBS.c.tenant == tenant
+    for bound, conditions in ((bounds.of_tenant, [of_tenant]), (bounds.all, [])):
+        if _count_waiting(connection, bound, *conditions) >= bound:
+            raise QueueFull(f"{bound} jobs wait already", retry_after=_RETRY_AFTER, allowed=bound)
+
+
+def _count_waiting(connection: Connection, most: int, *conditions: ColumnElement[bool]) -> int:
+    """How many jobs wait that the bounds are for; not counted further than ``most``."""
+    queued = (JOBS.c.status == "queued", JOBS.c.bounded.is_(True))
+    rows = select(JOBS.c.seq).where(*queued, *conditions).limit(most).subquery()
+    return int(connection.execute(select(func.count()).select_from(rows)).scalar_one())
 
 
 def insert_job(connection: Connection, job: Job, *, bounded: bool) -> None:
