@@ -14,7 +14,7 @@ from ..errors import InvalidOption
 from .auth.keys import Key, KeyRing, fresh_key
 from .auth.nonces import Nonces
 from .calls.assets import AssetCalls
-from .calls.core import Ended
+from .calls.core import Ended, Places
 from .calls.jobs import JobCalls
 from .completion import Completion
 from .domain.failures import ServiceUnavailable
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 __all__ = ["PYTHON", "Service"]
 
 _log = logging.getLogger(__name__)
+#: Covers that are fetched while their callers wait: in all, and of one tenant.
+_FETCHING: Final = 8
+_FETCHING_OF_TENANT: Final = 4
 
 #: The tenant of calls in Python, where no key tells one.
 PYTHON: Final = "python"
@@ -85,6 +88,7 @@ class Service(AssetCalls, JobCalls):
         self.dialects: dict[str, Dialect] = dict(dialects(self))
         self.ended = Ended()
         self.registering = threading.Lock()
+        self.fetching = Places(_FETCHING, _FETCHING_OF_TENANT)
         self._completion = Completion(self)
         self._runner: JobRunner | None = None
         self._sender: Sender | None = None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +12,7 @@ import pytest
 
 from snapengine.service.domain.failures import (
     CoverRefused,
+    QueueFull,
     UnknownPicture,
 )
 from snapengine.service.domain.records import (
@@ -23,10 +27,12 @@ from snapengine.service.facade import Service
 from snapengine.service.jobs.orders import Made
 from snapengine.service.settings import Settings
 from tests.remote.fault_server import FaultServer
+from tests.remote.faults import cut
 from tests.service.facade_kit import (
     FACTS,
     FIXED,
     ME,
+    OTHER,
     VIA,
     add,
     claim,
@@ -119,6 +125,29 @@ def test_an_external_cover_is_checked_and_shown_as_given(
         changed = service.update(ME, asset.id, AssetChanges(cover_url=missing), VIA)
         assert changed.cover == Cover(origin="external", url=missing)
         assert service.cover_url(changed, VIA) == missing
+
+
+def test_slow_servers_of_one_tenant_hold_up_nobody_else(
+    service: Service, roots: Path, tmp_path: Path
+) -> None:
+    mine = ready(service, roots, tmp_path)
+    theirs = ready(service, roots, tmp_path, tenant=OTHER)
+    data = picture("JPEG")
+    with FaultServer({"/slow.jpg": data, "/c.jpg": data}) as server, ThreadPoolExecutor(8) as pool:
+        server.faults.append(cut("status", "hang", times=4, on=lambda r: r.path == "/slow.jpg"))
+        slow = AssetChanges(cover_url=server.url("/slow.jpg"))
+        waiting = [pool.submit(service.update, ME, mine.id, slow) for _ in range(4)]
+        ends = time.monotonic() + 30
+        while len(server.requests) < 4:
+            assert time.monotonic() < ends
+            threading.Event().wait(0.02)
+        with pytest.raises(QueueFull):
+            service.update(ME, mine.id, slow)
+        fine = AssetChanges(cover_url=server.url("/c.jpg"))
+        assert service.cover_picture(service.update(OTHER, theirs.id, fine)) is not None
+        for each in waiting:
+            each.result(60)
+        assert service.cover_picture(service.update(ME, mine.id, fine)) is not None
 
 
 def test_private_addresses_are_no_covers_unless_allowed(tmp_path: Path, roots: Path) -> None:

@@ -17,7 +17,7 @@ from snapengine.errors import SourceError
 from snapengine.service.covers import MAX_BYTES, check_cover, check_url, fetch_cover
 from snapengine.service.domain.failures import CoverRefused
 from tests.remote.fault_server import FaultServer
-from tests.remote.faults import cut
+from tests.remote.faults import cut, redirect
 
 PRIVATE = Network(allow_private=True)
 
@@ -169,6 +169,21 @@ def test_what_is_not_there_is_an_error_of_the_source(no_leftovers: None) -> None
         fetch_cover(gone, PRIVATE)
     with pytest.raises(SourceError):
         fetch_cover("http://no-such-host.invalid/x.jpg", PRIVATE)
+
+
+@pytest.mark.parametrize(("hops", "found"), [(3, True), (4, False)])
+def test_a_few_redirects_are_followed(hops: int, found: bool, no_leftovers: None) -> None:
+    data = picture("JPEG")
+    with FaultServer({f"/{n}.jpg": data for n in range(hops + 1)}) as server:
+        for n in range(hops):
+            server.faults.append(
+                redirect(f"/{n + 1}.jpg", times=None, on=lambda r, n=n: r.path == f"/{n}.jpg")
+            )
+        if found:
+            assert fetch_cover(server.url("/0.jpg"), PRIVATE).data == data
+        else:
+            with pytest.raises(SourceError):
+                fetch_cover(server.url("/0.jpg"), PRIVATE)
 
 
 def test_a_server_that_hangs_costs_some_seconds_at_most(no_leftovers: None) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ..auth.keys import KeyRing
 from ..auth.nonces import Nonces
-from ..domain.failures import UnknownAsset
+from ..domain.failures import QueueFull, UnknownAsset
 from ..domain.ids import new_id, now
 from ..domain.records import (
     HERE,
@@ -31,7 +34,7 @@ from ..store import PictureStore
 if TYPE_CHECKING:
     from ..dialects.base import Dialect
 
-__all__ = ["STORING", "Core", "Ended", "unknown_asset"]
+__all__ = ["STORING", "Core", "Ended", "Places", "unknown_asset"]
 
 
 #: In so long files that are being stored have found their way into the database, or never will.
@@ -57,6 +60,30 @@ class Ended:
             self._changed.wait_for(lambda: self.count != seen, seconds)
 
 
+class Places:
+    """So many at a time may do something slow, and so many of one tenant. Thread-safe."""
+
+    def __init__(self, all: int, of_tenant: int) -> None:
+        self._all, self._of_tenant = all, of_tenant
+        self._taken: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def place(self, tenant: str) -> Iterator[None]:
+        """Hold one of the places. Raises :class:`QueueFull` when none is free: who waits for a
+        stranger's server must not keep others from being answered."""
+        with self._lock:
+            if self._taken.total() >= self._all or self._taken[tenant] >= self._of_tenant:
+                raise QueueFull("too many covers are being fetched", retry_after=5)
+            self._taken[tenant] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._taken[tenant] -= 1
+                self._taken += Counter()  # forgets who has none
+
+
 class Core:
     """What the calls work with. :class:`~snapengine.service.facade.Service` makes it."""
 
@@ -70,6 +97,7 @@ class Core:
     dialects: dict[str, Dialect]
     ended: Ended
     registering: threading.Lock
+    fetching: Places
 
     def notify(self) -> None:
         """There may be something to do for those who work in the background."""

@@ -135,7 +135,8 @@ class CoverCalls(Core):
             return self._of_picture(picture, via, asset_id)
         check_url(url)
         try:
-            checked = fetch_cover(url, self.settings.network)
+            with self.fetching.place(tenant):
+                checked = fetch_cover(url, self.settings.network)
         except SourceError:
             # The vendors take any address: a server that only players reach is no mistake.
             return _NewCover(Cover(origin="external", url=url), None)
