@@ -8,10 +8,10 @@ import os
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..errors import SnapError, StoreError
 from .calls.core import STORING
+from .calls.covers import CoverCalls
 from .domain.failures import ServiceUnavailable
 from .domain.ids import new_id, now
 from .domain.records import (
@@ -30,9 +30,6 @@ from .jobs.orders import Made, MadeFile, WorkOrder, beside
 from .naming import blob_name, has_fixed_covers, public_path, set_pattern, suffix_of
 from .storage.database import Settled
 
-if TYPE_CHECKING:
-    from .facade import Service
-
 __all__ = ["Completion"]
 
 _log = logging.getLogger(__name__)
@@ -45,7 +42,7 @@ class Completion:
     Thread-safe: the runner calls it from the thread of each worker.
     """
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: CoverCalls) -> None:
         self._service = service
 
     def order(self, job: Job, asset: Asset, folder: Path) -> WorkOrder:

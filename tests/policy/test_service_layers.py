@@ -31,7 +31,7 @@ PARTS: dict[str, set[str]] = {
         "auth", "covers", "dialects/base", "domain", "links", "naming", "settings",
         "source_rules", "storage", "store",
     },
-    "completion": {"calls", "domain", "facade", "jobs", "naming", "storage"},
+    "completion": {"calls", "domain", "jobs", "naming", "storage"},
     "facade": {
         "auth", "callbacks", "calls", "completion", "dialects/base", "dialects/known", "domain",
         "jobs", "links", "settings", "storage", "store",

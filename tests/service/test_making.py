@@ -21,7 +21,7 @@ from snapengine.service.domain.fields import InvalidField
 from snapengine.service.domain.records import IngestRequest, SmartCoverRequest
 from snapengine.service.domain.requests import SnapshotRequest, SpriteRequest, ThumbnailRequest
 from snapengine.service.jobs import making
-from snapengine.service.jobs.making import facts_of
+from snapengine.service.jobs.facts import facts_of
 from snapengine.service.jobs.orders import made_from_json, made_to_json
 from tests.media.atlas import recipe
 from tests.media.barcode import read_ordinal

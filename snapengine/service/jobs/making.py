@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from typing import Any, Final
 
-from ... import Cover, Snapshot, SpriteSheet, Video, VideoInfo
+from ... import Cover, Snapshot, SpriteSheet, Video
 from ...errors import LimitExceeded, NoFrameAtTarget, SourceError
 from ...model.geometry import Size
 from ...model.time import exact_seconds
@@ -20,9 +20,7 @@ from ...outputs.stores import write_file
 from ..covers import fetch_cover
 from ..domain.colors import settle_color
 from ..domain.failures import CoverRefused
-from ..domain.fields import MAX_WHOLE
 from ..domain.records import (
-    Facts,
     IngestRequest,
     MediaType,
     PictureKind,
@@ -39,6 +37,7 @@ from ..domain.times import (
     thumbnails,
 )
 from ..domain.tracks import numbered, picture_track, sheet_track
+from .facts import facts_of
 from .opening import opened
 from .orders import Made, MadeFile, WorkOrder
 
@@ -46,8 +45,6 @@ __all__ = ["facts_of", "make"]
 
 Progress = Callable[[float], None]
 
-#: A stream's rate above this is that of its clock.
-_FASTEST: Final = 480
 #: Pictures of one pass lie in memory together where many are of one group of frames: so many bytes
 #: of them at most. More take several passes, each of which begins at a keyframe.
 _HELD: Final = 256 << 20
@@ -80,25 +77,6 @@ def make(order: WorkOrder, progress: Progress) -> Made:
         if isinstance(request, ThumbnailRequest):
             return maker.thumbnails(request)
         return maker.smart_cover(request)
-
-
-def facts_of(info: VideoInfo, duration: Fraction | None) -> Facts:
-    """What is kept of a video. A bit rate that the file does not tell is that of all its bytes."""
-    rate, size = info.bit_rate, info.size_bytes
-    if rate is None and size is not None and duration:
-        rate = round(size * 8 / duration)
-    if rate is not None and not 0 < rate <= MAX_WHOLE:
-        rate = None  # no rate of this world, whatever the header says
-    frames = info.average_rate
-    return Facts(
-        codec=info.codec,
-        width=info.width,
-        height=info.height,
-        duration=duration,
-        size=size,
-        bit_rate=rate,
-        frame_rate=float(frames) if frames and frames <= _FASTEST else None,
-    )
 
 
 class _Maker:
