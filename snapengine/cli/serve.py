@@ -26,6 +26,7 @@ _ABOUT = {
     "tenant_queue": "jobs of one project that may wait",
     "job_seconds": "the longest that a job may take",
     "job_attempts": "how often a job is begun whose worker vanishes",
+    "job_memory_bytes": "the most memory that a worker may hold",
     "max_pixels": "of one coded frame",
     "max_upload_bytes": "of one uploaded video",
     "quality": "of JPEG, 1 to 100",

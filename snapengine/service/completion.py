@@ -60,6 +60,7 @@ class Completion:
             limits=settings.limits,
             threads=1 if settings.workers > 1 else os.cpu_count() or 1,
             quality=settings.quality,
+            memory_bytes=settings.job_memory_bytes,
             track_pictures=beside(*self._track_patterns(job)),
             mark=settings.track_mark,
         )

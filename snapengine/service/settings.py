@@ -41,7 +41,8 @@ class Settings:
 
     ``workers``: processes that decode (0: none here, others serve the queue). ``queue``: jobs that
     may wait, ``tenant_queue``: of one tenant. ``job_seconds``: the longest a job may take,
-    ``job_attempts``: how often one is begun whose worker vanishes. ``max_pixels``: of one coded
+    ``job_attempts``: how often one is begun whose worker vanishes,
+    ``job_memory_bytes``: the most that its worker may hold (Linux). ``max_pixels``: of one coded
     frame. ``max_upload_bytes``: of one uploaded video. ``quality``: of JPEG. ``track_mark``: what
     parts a picture's address from the place in it in WebVTT: "?" as the clouds' player reads it,
     or "#" (W3C media fragments) for others.
@@ -72,6 +73,7 @@ class Settings:
     tenant_queue: int = 500
     job_seconds: float = 600.0
     job_attempts: int = 2
+    job_memory_bytes: int = 4 << 30
     max_pixels: int = 16384 * 16384
     max_upload_bytes: int = 16 << 30
     quality: int = 85
@@ -87,8 +89,9 @@ class Settings:
 
     def __post_init__(self) -> None:
         KeyRing.parse(self.keys) if self.keys else None
-        least = {"workers": 0, "signed_urls": 0}
-        for name in ("workers", "queue", "tenant_queue", "job_attempts", "max_pixels",
+        least = {"workers": 0, "signed_urls": 0, "job_memory_bytes": 256 << 20}
+        for name in ("workers", "queue", "tenant_queue", "job_attempts", "job_memory_bytes",
+                     "max_pixels",
                      "max_upload_bytes", "signed_urls", "callback_attempts"):  # fmt: skip
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < least.get(name, 1):

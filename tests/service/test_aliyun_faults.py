@@ -303,7 +303,7 @@ def test_sentences_name_the_parameter_and_its_limit(desk: Desk, video: str) -> N
 
 
 def test_a_full_queue_says_when_to_come_again(tmp_path: Path) -> None:
-    service = make_service(tmp_path, queue=3, tenant_queue=1)
+    service = make_service(tmp_path, queue=3, tenant_queue=2)
     try:
         desk = Desk(service)
         video = register(desk, tmp_path)

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from snapengine import Network
 from snapengine.service.domain.records import Failure, IngestRequest
-from snapengine.service.domain.requests import SnapshotRequest
+from snapengine.service.domain.requests import SnapshotRequest, SpriteRequest
 from snapengine.service.jobs.orders import Made, WorkOrder
 from snapengine.service.jobs.process import BadAnswer, Progress, WorkerDied, WorkerProcess
 from tests.media.atlas import recipe
@@ -111,6 +112,34 @@ def test_failures_say_why_without_saying_where(worker: WorkerProcess, tmp_path: 
     failure = end_of(worker)
     assert isinstance(failure, Failure)
     assert failure.code == "source_busy" and "secret" not in failure.message
+
+
+def test_what_a_name_leads_to_inside_is_not_told(worker: WorkerProcess, tmp_path: Path) -> None:
+    for host in ("127.0.0.1", "localhost"):
+        asked = order(f"http://{host}:1/v.mp4", IngestRequest(), tmp_path, network=Network())
+        worker.send(asked)
+        failure = end_of(worker)
+        assert failure == Failure(
+            code="source_denied", message="the address is not of the public Internet"
+        )
+
+
+def test_a_job_that_needs_too_much_memory_fails_and_the_next_one_does_not(
+    worker: WorkerProcess, tmp_path: Path
+) -> None:
+    """Dense sheets: every page of a group of frames is open at once."""
+    sheets = SnapshotRequest(
+        count=400, interval=Fraction(0), width=1000, height=1000, kind="sprite",
+        sprite=SpriteRequest(columns=2, lines=2, keep_cells=False),
+    )  # fmt: skip
+    film = build(recipe(FILM))
+    worker.send(order(film, sheets, tmp_path, memory_bytes=400 << 20))
+    failure = end_of(worker)
+    assert isinstance(failure, Failure), failure
+    assert failure.code == "limit_exceeded" and "400 MiB" in failure.message
+    assert not list(tmp_path.iterdir())
+    worker.send(film_order(tmp_path))
+    assert isinstance(end_of(worker), Made)
 
 
 def scripted(*lines: str) -> WorkerProcess:

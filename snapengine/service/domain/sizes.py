@@ -111,10 +111,10 @@ def plan_sheets(sprite: SpriteRequest, cell: Size, count: int) -> SheetPlan:
 
         2 * margin + columns * width + (columns - 1) * padding     (and so the height)
 
-    unless that is larger than a picture can be: the defaults, ten by ten cells in the size of the
-    video, are 19200 x 10800. Then sheets have only the columns and rows that the cells need and a
-    picture can hold, as :class:`SheetLayout` does it. Raises :class:`InvalidField` when not even
-    one row fits.
+    unless that is larger than a picture may be (65,500 pixels a side, 100 million in all): the
+    defaults, ten by ten cells in the size of the video, are 19200 x 10800. Then sheets have only
+    the columns and rows that the cells need and a picture can hold, as :class:`SheetLayout` does
+    it. Raises :class:`InvalidField` when not even one row fits.
     """
     if count < 1:
         raise ValueError(f"a sheet of {count} cells")

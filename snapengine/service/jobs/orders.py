@@ -32,6 +32,8 @@ class WorkOrder:
     ``source``: an address, or the path of a file that may be read (checked again by the worker
     against ``roots``, since links may have changed). ``folder``: an empty one, for the files.
 
+    ``memory_bytes``: the most that the worker may hold.
+
     ``track_pictures``: how a track names its pictures, relative to itself (see :func:`beside`);
     ``{number}`` and ``{name}`` stand for each one's. ``mark``: what parts that from the
     place in it.
@@ -47,6 +49,7 @@ class WorkOrder:
     limits: Limits
     threads: int
     quality: int
+    memory_bytes: int = 4 << 30
     track_pictures: str = "track_picture-{number}.jpg"
     mark: Mark = "?"
 

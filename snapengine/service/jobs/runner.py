@@ -321,6 +321,8 @@ class JobRunner:
                 if time.monotonic() - looked >= _LOOK_FOR_LOST and not self._is_closing():
                     looked = time.monotonic()
                     self._put_back()
+            except SnapError as exc:
+                _log.warning("the queue cannot be looked after, now: %s", exc)
             except Exception:  # noqa: BLE001 - the next look may find it well again
                 _log.exception("the queue cannot be looked after, now")
             with self._changed:

@@ -16,8 +16,10 @@ import logging
 import os
 import pickle
 import queue
+import resource
 import signal
 import sys
+import tempfile
 import threading
 import time
 import warnings
@@ -67,10 +69,16 @@ def main() -> None:
                 said = time.monotonic()
                 _say(answers, json.dumps({"progress": share}).encode())
 
+        # What is set aside for want of memory lies with the job's files, and goes with them.
+        tempfile.tempdir = order.folder
+        _bound_memory(order.memory_bytes)
         try:
             answer = made_to_json(make(order, progress))
         except SnapError as exc:
             answer = _failure(exc.code, _for_callers(exc, order))
+        except MemoryError:
+            allowed = order.memory_bytes >> 20
+            answer = _failure("limit_exceeded", f"the job needs more than {allowed} MiB of memory")
         except Exception:  # noqa: BLE001 - the next order is another's
             _log.exception("job %s", order.job_id)
             answer = _failure("internal_error", "an error of the service itself; its log has more")
@@ -124,6 +132,15 @@ def _for_callers(failure: SnapError, order: WorkOrder) -> str:
         if len(folder) > 1:
             message = message.replace(folder.rstrip(os.sep) + os.sep, "").replace(folder, "...")
     return message[:_MAX_MESSAGE]
+
+
+def _bound_memory(most: int) -> None:
+    """At most so many bytes of private memory: what a stranger's file and request can need has no
+    other bound. What is asked for beyond is a :class:`MemoryError`, here or in libavcodec."""
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    if hard != resource.RLIM_INFINITY:
+        most = min(most, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
 
 
 def _go_first() -> None:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import unquote
 
+from .....errors import SnapError
 from ....domain.failures import SourceRefused, UnknownAsset, UnknownJob
 from ....domain.records import Asset, Job, JobKind
 from ....source_rules import check_source
@@ -82,11 +83,18 @@ def upload_by_url(call: Call) -> Reply:
         news.append(
             new_asset(item, source=url, title=title_of(url), user_data=said, first_frame=first)
         )
-    jobs: list[dict[str, Value]] = []
-    for new in news:
-        assert new.source is not None
-        asset, _ = call.service.register(call.tenant, new, call.via, anew=True)
-        jobs.append({"SourceURL": new.source, "JobId": _ingest(call, asset).id})
+    made: list[Asset] = []
+    try:
+        for new in news:
+            made.append(call.service.register(call.tenant, new, call.via, anew=True)[0])
+    except SnapError:
+        # The caller would never learn of those that were made, and ask for all of them again.
+        for asset in made:
+            call.service.delete(call.tenant, asset.id, call.via)
+        raise
+    jobs: list[dict[str, Value]] = [
+        {"SourceURL": asset.source or "", "JobId": _ingest(call, asset).id} for asset in made
+    ]
     return {"UploadJobs": jobs}
 
 
