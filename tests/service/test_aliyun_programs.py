@@ -247,7 +247,7 @@ def test_a_request_of_the_older_sdk_made_by_hand(place: Place, video: str) -> No
 
 
 def test_throttling(tmp_path_factory: pytest.TempPathFactory) -> None:
-    with a_place(tmp_path_factory.mktemp("full"), workers=0, queue=2, tenant_queue=1) as place:
+    with a_place(tmp_path_factory.mktemp("full"), workers=0, queue=3, tenant_queue=2) as place:
         for kind in SDKS:
             sdk = place.sdk(kind)
             if kind == "old":
