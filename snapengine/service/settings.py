@@ -88,6 +88,14 @@ class Settings:
     huawei_callback_key: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
+        # Lists and paths are as good in Python.
+        object.__setattr__(self, "data", os.fspath(self.data))
+        for name in ("media_roots", "source_schemes"):
+            given: object = getattr(self, name)
+            if isinstance(given, str | os.PathLike):
+                raise InvalidOption(f"{name} must be a list, not {given!r}")
+            values = tuple(os.fspath(value) for value in getattr(self, name))
+            object.__setattr__(self, name, values)
         KeyRing.parse(self.keys) if self.keys else None
         least = {"workers": 0, "signed_urls": 0, "job_memory_bytes": 256 << 20}
         for name in ("workers", "queue", "tenant_queue", "job_attempts", "job_memory_bytes",

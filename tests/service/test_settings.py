@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
@@ -60,6 +61,16 @@ def test_what_cannot_be_is_named(name: str, value: str) -> None:
     with pytest.raises(InvalidOption) as caught:
         settings_from({f"SNAPENGINE_{name.upper()}": value})
     assert name in str(caught.value) or name == "keys"
+
+
+def test_lists_and_paths_are_as_good(tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path, media_roots=[tmp_path, "/srv"])  # type: ignore[arg-type]
+    assert settings.data == str(tmp_path)
+    assert settings.media_roots == (str(tmp_path), "/srv")
+    assert settings_from({}, media_roots="/a:/b").media_roots == ("/a", "/b")
+    assert settings_from({}, media_roots=["/a"], data=tmp_path).media_roots == ("/a",)
+    with pytest.raises(InvalidOption, match="media_roots"):
+        Settings(media_roots="/srv")  # type: ignore[arg-type]
 
 
 def test_an_unknown_setting_is_an_error() -> None:
