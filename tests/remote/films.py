@@ -9,10 +9,9 @@ import os
 import tempfile
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import av
 import numpy as np
@@ -20,7 +19,7 @@ import numpy as np
 import snapengine
 from tests.manifests.segmented import dash_files, hls_files, rendition
 
-from .fault_server import Fault, FaultServer, Reply, Request, Served, leftovers
+from .fault_server import Fault, FaultServer, Reply, Request, Served
 
 #: Kind -> format, and how it is told where the index belongs.
 _CONTAINERS: dict[str, tuple[str, dict[str, str]]] = {
@@ -179,36 +178,26 @@ def fetching() -> list[str]:
     return [t.name for t in threading.enumerate() if t.name == "snapengine-fetch"]
 
 
-class _Held(NamedTuple):
-    descriptors: int
-    sockets: int
-    native: int
-    own: Counter[str]
-
-    def beyond(self, before: _Held) -> list[str]:
-        """What there is more of than there was. What was ending then, of earlier calls, may have
-        ended since."""
-        counts = [name for name in self._fields[:3] if getattr(self, name) > getattr(before, name)]
-        return [*counts, *(self.own - before.own)]
-
-
-def _held() -> _Held:
-    sockets, threads = leftovers()
+def _held() -> set[tuple[str, str]]:
+    """Each descriptor with what it is, and each thread, those of native code too."""
+    held = set()
+    for number in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):  # that of the listing itself
+            held.add((number, os.readlink(f"/proc/self/fd/{number}")))
     lasting = ("snapengine-aio", "fsspec")  # pools that serve the next call, too
-    own = [name for name in threads if not name.startswith(lasting)]
-    native = len(os.listdir("/proc/self/task")) - (len(threads) - len(own))
-    return _Held(len(os.listdir("/proc/self/fd")), sockets, native, Counter(own))
+    kept = {str(t.native_id) for t in threading.enumerate() if t.name.startswith(lasting)}
+    return held | {(task, "thread") for task in os.listdir("/proc/self/task") if task not in kept}
 
 
 @contextlib.contextmanager
 def nothing_left() -> Iterator[None]:
-    """There are no descriptors, sockets and threads, those of native code too, that were not there
-    before."""
+    """No descriptor, socket or thread is there that was not there before, one by one: what ends
+    meanwhile, of earlier calls, makes no place for another."""
     before = _held()
     yield
     # Threads that have been told to end take a moment.
-    settled(lambda: not _held().beyond(before))
-    assert not _held().beyond(before)
+    settled(lambda: _held() <= before)
+    assert _held() <= before
 
 
 # -- what goes wrong ------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -84,7 +85,7 @@ class Places:
                 self._taken += Counter()  # forgets who has none
 
 
-class Core:
+class Core(ABC):
     """What the calls work with. :class:`~snapengine.service.facade.Service` makes it."""
 
     settings: Settings
@@ -99,13 +100,13 @@ class Core:
     registering: threading.Lock
     fetching: Places
 
+    @abstractmethod
     def notify(self) -> None:
         """There may be something to do for those who work in the background."""
-        raise NotImplementedError
 
+    @abstractmethod
     def clear_garbage(self) -> None:
         """Remove the files of what was deleted."""
-        raise NotImplementedError
 
     def asset(self, tenant: str, id: str) -> Asset:
         """Raises :class:`UnknownAsset`."""

@@ -190,7 +190,9 @@ class JobRunner:
                 return claimed
             with self._changed:
                 self._idle += 1
-                self._changed.wait_for(lambda: self._closing or self._calls != calls)  # noqa: B023
+                self._changed.wait_for(  # called at once, so that "calls" is this round's
+                    lambda: self._closing or self._calls != calls  # noqa: B023
+                )
                 self._idle -= 1
 
     def _do(self, job: Job, asset: Asset, owner: str, slot: _Slot) -> None:

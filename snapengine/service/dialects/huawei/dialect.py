@@ -116,7 +116,7 @@ class HuaweiDialect:
         try:
             return self._answer(request, base)
         # The last line of defence: what has no row of its own is logged there.
-        except Exception as failure:  # noqa: BLE001
+        except Exception as failure:  # noqa: BLE001 - a client gets an answer; fault_of logs the reason
             return _refusal(fault_of(failure), id)
 
     def _answer(self, request: SignedRequest, base: str) -> Reply:
